@@ -1,0 +1,260 @@
+"""What the engine process and its client say to each other: one JSON object a line over stdin and stdout.
+
+Torch-free. Requests go to the engine, events come back. Every request that starts work carries a `work_id` chosen
+by the client; every event of that work repeats it, and exactly one terminal event (`finished`, `failed`,
+`cancelled`) ends it. Library output never reaches stdout: the server moves file descriptor 1 to stderr first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, NotRequired, TypedDict
+
+from engine.config import LoraHyperparameters, SamplingParams, TrainingHyperparameters
+from engine.data.records import DatasetType
+
+MAX_LINE_BYTES = 16 * 1024 * 1024
+"""A longer line is refused: a whole conversation fits many times."""
+
+Stage = Literal["preparing", "baseline", "training", "evaluating", "saving"]
+
+
+@dataclass(frozen=True, slots=True)
+class BaseModelRef:
+    """A base model as the worker found it on its disk.
+
+    Attributes:
+        name: public name, written into the adapter's manifest.
+        path: folder with config.json, model.safetensors and tokenizer files.
+        digest: sha256 of the weights' source, the identity of the base model.
+    """
+
+    name: str
+    path: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSpec:
+    """One training job, complete: the engine needs nothing else.
+
+    Attributes:
+        base_model: what is tuned.
+        dataset_path: JSONL of records in the shapes of engine.data.records.
+        dataset_digest: sha256 of that file, for the manifest.
+        dataset_type: shape of its records.
+        output_dir: folder that the engine creates and fills; its manifest is written last.
+    """
+
+    base_model: BaseModelRef
+    dataset_path: str
+    dataset_digest: str
+    dataset_type: DatasetType
+    output_dir: str
+    lora: LoraHyperparameters
+    training: TrainingHyperparameters
+
+
+class ChatTurn(TypedDict):
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationSpec:
+    """One answer to draw.
+
+    Attributes:
+        base_model: the resident model that decodes.
+        adapter_path: folder of a PEFT adapter, or None for the untouched base model.
+        adapter_digest: sha256 of the adapter's weights: the key of the engine's adapter cache.
+        turns: the conversation, ending with the user's turn.
+    """
+
+    base_model: BaseModelRef
+    turns: list[ChatTurn]
+    sampling: SamplingParams
+    adapter_path: str | None = None
+    adapter_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One line to the engine.
+
+    Attributes:
+        type: train, generate, cancel, load (make a base model resident) or shutdown.
+    """
+
+    type: Literal["train", "generate", "cancel", "load", "shutdown"]
+    work_id: str = ""
+    body: dict[str, Any] = field(default_factory=dict)
+
+
+class ReadyEvent(TypedDict):
+    """First line of the engine: it can take requests."""
+
+    type: Literal["ready"]
+    pid: int
+    device: str
+    dtype: str
+    device_name: str
+    torch_version: str
+
+
+class LoadedEvent(TypedDict):
+    """Terminal event of a load request."""
+
+    type: Literal["loaded"]
+    work_id: str
+    duration_seconds: float
+
+
+class StageEvent(TypedDict):
+    """A training job enters a stage."""
+
+    type: Literal["stage"]
+    work_id: str
+    stage: Stage
+
+
+class PlanEvent(TypedDict):
+    """Sent once, after the data is tokenised: what the job will do."""
+
+    type: Literal["plan"]
+    work_id: str
+    total_steps: int
+    total_epochs: int
+    example_count: int
+    eval_example_count: int
+    truncated_count: int
+    dropped_count: int
+    token_count: int
+    label_token_count: int
+    trainable_parameters: int
+
+
+class StepEvent(TypedDict):
+    """One optimizer step done (1-based).
+
+    loss is the mean over the step's label tokens; tokens_per_second counts dataset tokens since the last step;
+    grad_norm is the norm before clipping.
+    """
+
+    type: Literal["step"]
+    work_id: str
+    step: int
+    epoch: float
+    loss: float
+    learning_rate: float
+    grad_norm: float
+    tokens_per_second: float
+    duration_seconds: float
+
+
+class EvaluationEvent(TypedDict):
+    """The held-out loss after `step` steps; step 0 is the untouched base model."""
+
+    type: Literal["evaluation"]
+    work_id: str
+    step: int
+    eval_loss: float
+    is_best: bool
+
+
+class TrainingFinished(TypedDict):
+    """The adapter stands in output_dir, complete and synced."""
+
+    type: Literal["finished"]
+    work_id: str
+    output_dir: str
+    files: dict[str, str]
+    adapter_digest: str
+    size_bytes: int
+    final_loss: float
+    best_loss: float
+    duration_seconds: float
+    peak_memory_bytes: int
+    stopped_early: bool
+
+
+class TextEvent(TypedDict):
+    """The next piece of an answer; never splits a character."""
+
+    type: Literal["text"]
+    work_id: str
+    text: str
+
+
+class Usage(TypedDict):
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class Timings(TypedDict):
+    """first_token_seconds counts from the engine's receipt of the request."""
+
+    first_token_seconds: float
+    duration_seconds: float
+    tokens_per_second: float
+
+
+class GenerationFinished(TypedDict):
+    """finish_reason is `stop` at a stop token, `length` at max_tokens or the context's end."""
+
+    type: Literal["finished"]
+    work_id: str
+    finish_reason: Literal["stop", "length"]
+    usage: Usage
+    timings: Timings
+
+
+class FailedEvent(TypedDict):
+    """code names an engine.errors class; params are the values of its sentence; detail is for the log only."""
+
+    type: Literal["failed"]
+    work_id: str
+    code: str
+    params: dict[str, Any]
+    detail: str
+
+
+class CancelledEvent(TypedDict):
+    type: Literal["cancelled"]
+    work_id: str
+    usage: NotRequired[Usage]
+
+
+TERMINAL_TYPES = frozenset({"finished", "failed", "cancelled", "loaded"})
+
+
+def training_body(spec: TrainingSpec) -> dict[str, Any]:
+    return asdict(spec) | {"lora": spec.lora.to_dict(), "training": spec.training.to_dict()}
+
+
+def read_training_spec(body: dict[str, Any]) -> TrainingSpec:
+    return TrainingSpec(
+        base_model=BaseModelRef(**body["base_model"]),
+        dataset_path=body["dataset_path"],
+        dataset_digest=body["dataset_digest"],
+        dataset_type=body["dataset_type"],
+        output_dir=body["output_dir"],
+        lora=LoraHyperparameters.from_mapping(body["lora"]),
+        training=TrainingHyperparameters.from_mapping(body["training"]),
+    )
+
+
+def generation_body(spec: GenerationSpec) -> dict[str, Any]:
+    return asdict(spec) | {"sampling": spec.sampling.to_dict()}
+
+
+def read_generation_spec(body: dict[str, Any]) -> GenerationSpec:
+    return GenerationSpec(
+        base_model=BaseModelRef(**body["base_model"]),
+        turns=body["turns"],
+        sampling=SamplingParams.from_mapping(body["sampling"]),
+        adapter_path=body["adapter_path"],
+        adapter_digest=body["adapter_digest"],
+    )

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class LlmloraSiteConfig(AppConfig):
+    name = "llmlora_site"

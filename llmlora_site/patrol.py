@@ -1,0 +1,153 @@
+"""The worker's patrol: reports that it lives, finds work whose poke was lost, and takes back work of lost workers."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections, connection
+from django.utils import timezone
+
+from chat import lifecycle as chat_lifecycle
+from chat.execution import answer
+from chat.models import Reply
+from modelhub.execution import close_engine, engine, is_draining
+from modelhub.lifecycle import forget_worker, report_worker
+from modelhub.models import BaseModel, Worker
+from modelhub.selectors import find_base_model_ref
+from training import lifecycle as training_lifecycle
+from training.execution import is_training, run_waiting_jobs
+from training.models import TrainingJob
+
+logger = logging.getLogger(__name__)
+
+# A poke arrives within milliseconds; a row this old was not poked, or Redis is away.
+POKE_GRACE = timedelta(seconds=3)
+PATROL_THREADS = 3
+
+
+class Patrol(threading.Thread):
+    """One thread of a worker; works without Redis."""
+
+    def __init__(self, worker_name: str) -> None:
+        super().__init__(name="patrol", daemon=True)
+        self.worker_name = worker_name
+        self._stopping = threading.Event()
+        self._pool = ThreadPoolExecutor(PATROL_THREADS, thread_name_prefix="patrol-work")
+        # (lease token) -> (lease count, own monotonic time when it was first seen at that count)
+        self._seen: dict[UUID, tuple[int, float]] = {}
+        self._is_preloaded = False
+
+    def run(self) -> None:
+        self._guarded(self._take_back_own)
+        while not self._stopping.is_set():
+            self._guarded(self._round)
+            self._stopping.wait(settings.PATROL_INTERVAL_SECONDS if self._is_preloaded else 0.2)
+        connection.close()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        close_engine()
+        self._guarded(lambda: forget_worker(self.worker_name))
+
+    def _guarded(self, step: Any) -> None:
+        try:
+            close_old_connections()
+            step()
+        except DatabaseError as error:
+            logger.warning("patrol: database not reachable: %s", error)
+        except Exception:
+            # The patrol outlives every failure of a round: without it the worker would look dead.
+            logger.exception("patrol: round failed")
+
+    def _round(self) -> None:
+        if not self._is_preloaded:
+            self._preload()
+        self._report()
+        if is_draining():
+            return
+        self._find_unpoked()
+        self._reap()
+
+    def _take_back_own(self) -> None:
+        """Rows that this worker's last life left running: nobody works on them any more."""
+        for pk, token in self._running(TrainingJob).filter(worker_name=self.worker_name):
+            training_lifecycle.release(pk, token, is_charged=True)
+        for pk, token in self._running(Reply).filter(worker_name=self.worker_name):
+            chat_lifecycle.lose(pk, token)
+
+    def _preload(self) -> None:
+        """Start the engine and make the first ready base model resident, before anybody waits for it."""
+        self._is_preloaded = True
+        client = engine()
+        client.start()
+        self._report()
+        ref = next(filter(None, map(find_base_model_ref, BaseModel.objects.filter(is_enabled=True))), None)
+        if ref is not None:
+            for event in client.load(ref):
+                if event["type"] == "failed":
+                    logger.error("base model %s not loaded: %s", ref.name, event["detail"])
+
+    def _report(self) -> None:
+        client = engine()
+        ready = client.ready
+        if ready is None:
+            report_worker(self.worker_name, Worker.State.STARTING)
+            return
+        report_worker(
+            self.worker_name,
+            Worker.State.BUSY if is_training() else Worker.State.READY,
+            device=ready["device"],
+            device_name=ready["device_name"],
+            dtype=ready["dtype"],
+            engine_pid=client.pid,
+        )
+
+    def _find_unpoked(self) -> None:
+        if not is_training() and TrainingJob.objects.filter(status=TrainingJob.Status.PENDING).exists():
+            self._submit(run_waiting_jobs, self.worker_name)
+        oldest = timezone.now() - POKE_GRACE
+        waiting = Reply.objects.filter(status=Reply.Status.PENDING, created_at__lt=oldest).order_by("created_at")
+        for reply_id in waiting.values_list("pk", flat=True)[:PATROL_THREADS]:
+            self._submit(answer, str(reply_id), self.worker_name)
+
+    def _submit(self, run: Any, *args: Any) -> None:
+        def in_thread() -> None:
+            try:
+                run(*args)
+            except Exception:
+                logger.exception("patrol: %s%s failed", run.__name__, args)
+            finally:
+                connection.close()
+
+        self._pool.submit(in_thread)
+
+    def _reap(self) -> None:
+        """Take back what did not move for LEASE_SECONDS of our own clock, so that no clock difference matters."""
+        seen = self._seen
+        self._seen = {}
+        for model, take_back in ((TrainingJob, self._release_job), (Reply, chat_lifecycle.lose)):
+            rows = model.objects.filter(status="running").values_list("pk", "lease_token", "lease_count")  # type: ignore[attr-defined]
+            for pk, token, count in rows:
+                last_count, since = seen.get(token, (None, 0.0))
+                if last_count != count:
+                    since = time.monotonic()
+                self._seen[token] = (count, since)
+                if time.monotonic() - since >= settings.LEASE_SECONDS:
+                    logger.warning("%s %s: its worker fell silent", model.__name__, pk)
+                    take_back(pk, token)
+
+    @staticmethod
+    def _release_job(pk: UUID, token: UUID) -> None:
+        training_lifecycle.release(pk, token, is_charged=True)
+
+    @staticmethod
+    def _running(model: Any) -> Any:
+        return model.objects.filter(status="running").values_list("pk", "lease_token")

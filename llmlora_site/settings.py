@@ -1,0 +1,280 @@
+"""Every setting, grouped; each limit with its reason."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from llmlora_site.home import Home
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"
+env = environ.Env()
+LLMLORA_HOME = Home.from_environment()
+
+# --- who may reach it ---------------------------------------------------------------------------
+DEBUG = env.bool("LLMLORA_DEBUG", default=False)
+SECRET_KEY = env.str("LLMLORA_SECRET_KEY", default="") or LLMLORA_HOME.secret_key()
+LLMLORA_HOST = env.str("LLMLORA_HOST", default="127.0.0.1")
+LLMLORA_PORT = env.int("LLMLORA_PORT", default=8000)
+# The address people type when it differs from host and port: behind a proxy or on a network.
+PUBLIC_URL = env.str("LLMLORA_PUBLIC_URL", default="").rstrip("/")
+_is_https = PUBLIC_URL.startswith("https://")
+_public_host = PUBLIC_URL.partition("://")[2].partition("/")[0].rpartition(":")[0] or PUBLIC_URL.partition("://")[2]
+ALLOWED_HOSTS = env.list(
+    "LLMLORA_ALLOWED_HOSTS",
+    default=[name for name in ("localhost", "127.0.0.1", "[::1]", LLMLORA_HOST, _public_host) if name and name != "0.0.0.0"],
+)
+if "*" in ALLOWED_HOSTS:
+    raise ImproperlyConfigured("LLMLORA_ALLOWED_HOSTS must name hosts; '*' would switch the origin check off.")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _is_https
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _is_https else None
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+SESSION_COOKIE_HTTPONLY = True
+CSRF_COOKIE_HTTPONLY = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# --- applications -------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "servestatic.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "channels",
+    "allauth",
+    "allauth.account",
+    "csp",
+    "django_htmx",
+    "template_partials",
+    "heroicons",
+    "common",
+    "accounts",
+    "modelhub",
+    "datasets_app",
+    "training",
+    "chat",
+    "courses",
+    "llmlora_site",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "common.middleware.HtmxPagesMiddleware",
+]
+ROOT_URLCONF = "llmlora_site.urls"
+ASGI_APPLICATION = "llmlora_site.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "common.context_processors.page",
+            ],
+            "builtins": [
+                "django.templatetags.i18n",
+                "django.templatetags.static",
+                "heroicons.templatetags.heroicons",
+            ],
+        },
+    }
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- database -----------------------------------------------------------------------------------
+
+
+def _sqlite_options() -> dict[str, object]:
+    """WAL only where SQLite has the fix for the WAL-reset race (3.51.3, 3.50.7 and 3.44.6): older ones can lose pages."""
+    version = sqlite3.sqlite_version_info
+    is_fixed = version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
+    journal = "journal_mode=WAL; PRAGMA synchronous=NORMAL" if is_fixed else "journal_mode=TRUNCATE; PRAGMA synchronous=FULL"
+    return {
+        "timeout": 20,
+        # A read transaction that turns into a writer fails at once with SQLITE_BUSY; an immediate one waits its turn.
+        "transaction_mode": "IMMEDIATE",
+        "init_command": f"PRAGMA {journal}; PRAGMA foreign_keys=ON;",
+    }
+
+
+DATABASE_URL = env.str("DATABASE_URL", default="")
+if DATABASE_URL:
+    DATABASES = {"default": env.db("DATABASE_URL")}
+else:
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": LLMLORA_HOME.database,
+            "OPTIONS": _sqlite_options(),
+        }
+    }
+# Sign-in limits must hold across web processes and survive an emptied Redis.
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache_entries"},
+}
+
+# --- Redis: wake-ups and live events only; it may be emptied at any time ------------------------
+REDIS_URL = env.str("REDIS_URL", default="") or f"unix://{LLMLORA_HOME.redis_socket}"
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {
+            "hosts": [{"address": REDIS_URL, "socket_connect_timeout": 2}],
+            "prefix": "llmlora:asgi",
+            # Capacity is counted per web process, not per socket; the default of 100 drops events of a full class.
+            "capacity": 2000,
+            "expiry": 30,
+            "group_expiry": 7200,
+        },
+    }
+}
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1) if REDIS_URL.startswith("unix://") else REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+# The row and its lease are the truth; a message is a poke and may be lost or come twice.
+CELERY_TASK_ACKS_LATE = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_DISABLE_PREFETCH = True
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "global_keyprefix": "llmlora:",
+    "socket_timeout": 10,
+    "socket_connect_timeout": 2,
+    "health_check_interval": 15,
+}
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Live updates are hints: at two a second a page feels live and a class of forty stays cheap.
+LIVE_EVENT_INTERVAL_SECONDS = 0.5
+REPLY_FLUSH_INTERVAL_SECONDS = 0.1
+LEASE_SECONDS = 60
+PATROL_INTERVAL_SECONDS = 5
+MAX_ATTEMPTS = 3
+# Threads wait on the engine's pipe, so they cost little; each live job or reply holds one.
+CELERY_WORKER_CONCURRENCY = env.int("LLMLORA_WORKER_THREADS", default=8)
+CELERY_WORKER_POOL = "threads"
+
+# --- accounts -----------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "allauth.account.auth_backends.AuthenticationBackend",
+    "sesame.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+LLMLORA_SIGNUP_OPEN = env.bool("LLMLORA_SIGNUP_OPEN", default=True)
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+SESAME_MAX_AGE = 3600
+SESAME_ONE_TIME = True
+SESAME_TOKEN_NAME = "token"
+EMAIL_BACKEND = env.str("LLMLORA_EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
+
+# --- languages ----------------------------------------------------------------------------------
+LANGUAGE_CODE = env.str("LLMLORA_LANGUAGE", default="en")
+LANGUAGES = [("ja", "日本語"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = env.str("LLMLORA_TIME_ZONE", default="UTC")
+FORMAT_MODULE_PATH = ["llmlora_site.formats"]
+
+# --- files --------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = LLMLORA_HOME.root / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+SERVESTATIC_USE_FINDERS = True
+SERVESTATIC_AUTOREFRESH = DEBUG
+MEDIA_ROOT = LLMLORA_HOME.media
+MEDIA_URL = ""
+STORAGES = {
+    "default": {"BACKEND": env.str("LLMLORA_STORAGE", default="common.storage.AtomicFileSystemStorage")},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+# A class's data is text: 50 MB hold about half a million short examples.
+MAX_UPLOAD_BYTES = 50 * 1024 * 1024
+MAX_EXAMPLES = 100_000
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_UPLOAD_BYTES + 1024 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+MAX_REQUEST_BYTES = DATA_UPLOAD_MAX_MEMORY_SIZE
+MAX_ANONYMOUS_REQUEST_BYTES = 64 * 1024
+# A job needs room for its adapter, its copies and the database; below this nothing new is accepted.
+MIN_FREE_DISK_BYTES = 500 * 1024 * 1024
+
+# --- Content-Security-Policy: no inline script, no eval, nothing from elsewhere -----------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "object-src": [NONE],
+        "manifest-src": [SELF],
+    }
+}
+
+# --- API ----------------------------------------------------------------------------------------
+NINJA_PAGINATION_MAX_LIMIT = 200
+API_TOKEN_MAX_DAYS = 90
+IDEMPOTENCY_HOURS = 24
+
+# --- Ollama, when a school runs it --------------------------------------------------------------
+OLLAMA_URL = env.str("OLLAMA_URL", default="")
+
+# --- logging ------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LLMLORA_LOG_LEVEL", default="INFO")},
+    "loggers": {"daphne.http_protocol": {"level": "WARNING"}, "django.server": {"level": "WARNING"}},
+}

@@ -1,0 +1,66 @@
+"""Base models on the allow-list, and the workers that hold them."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class BaseModel(models.Model):
+    """One base model that may be tuned or talked to; kept in step with the catalogue and the models folder."""
+
+    class Source(models.TextChoices):
+        BUNDLED = "bundled", _("Bundled")
+        HUB = "hub", _("Model hub")
+        LOCAL = "local", _("Local folder")
+        OLLAMA = "ollama", "Ollama"
+
+    name = models.CharField(_("name"), max_length=200, unique=True)
+    source = models.CharField(_("source"), max_length=10, choices=Source)
+    digest = models.CharField(max_length=64)
+    size_bytes = models.PositiveBigIntegerField(default=0)
+    parameter_count = models.PositiveBigIntegerField(default=0)
+    license = models.CharField(_("licence"), max_length=80, blank=True)
+    languages = models.JSONField(default=list)
+    context_length = models.PositiveIntegerField(default=2048)
+    layer_count = models.PositiveIntegerField(default=0)
+    module_shapes = models.JSONField(default=dict)
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+    modified_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = _("base model")
+        verbose_name_plural = _("base models")
+        ordering = ["source", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Worker(models.Model):
+    """A worker process and its device, as it last reported."""
+
+    class State(models.TextChoices):
+        STARTING = "starting", _("Starting")
+        READY = "ready", _("Ready")
+        BUSY = "busy", _("Busy")
+        DOWN = "down", _("Down")
+
+    name = models.CharField(_("name"), max_length=200, unique=True)
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.STARTING)
+    device = models.CharField(_("device"), max_length=40, blank=True)
+    device_name = models.CharField(max_length=200, blank=True)
+    dtype = models.CharField(max_length=20, blank=True)
+    version = models.CharField(max_length=20, blank=True)
+    pid = models.PositiveIntegerField(default=0)
+    engine_pid = models.PositiveIntegerField(null=True, blank=True)
+    detail = models.CharField(max_length=500, blank=True)
+    heartbeat_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("worker")
+        verbose_name_plural = _("workers")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

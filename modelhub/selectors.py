@@ -1,0 +1,95 @@
+"""Reads of base models and workers, shared by pages, API and tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from tokenizers import Tokenizer
+
+from common.errors import NotFoundError, UnavailableError
+from engine.catalog import CATALOG
+from engine.models.cache import find_prepared
+from engine.protocol import BaseModelRef
+from modelhub.models import BaseModel, Worker
+
+WORKER_SILENCE = timedelta(seconds=30)
+"""A worker reports every few seconds; this long without a word means that it is gone."""
+
+
+def base_models() -> list[BaseModel]:
+    """Base models that may be chosen, bundled first."""
+    return list(BaseModel.objects.filter(is_enabled=True))
+
+
+def get_base_model(name: str) -> BaseModel:
+    """The base model of that name.
+
+    Raises:
+        NotFoundError: it is not on the allow-list.
+    """
+    base_model = BaseModel.objects.filter(name=name, is_enabled=True).first()
+    if base_model is None:
+        raise NotFoundError(
+            _("There is no base model named “%(name)s” here. Choose one from the list of models.") % {"name": name[:200]}
+        )
+    return base_model
+
+
+def find_base_model_ref(base_model: BaseModel) -> BaseModelRef | None:
+    """Where the loadable form of a base model stands on this host, or None when it is not there yet."""
+    if base_model.source == BaseModel.Source.LOCAL:
+        folder = settings.LLMLORA_HOME.local_models / base_model.name
+        if not (folder / "model.safetensors").is_file():
+            return None
+        return BaseModelRef(name=base_model.name, path=str(folder), digest=base_model.digest)
+    spec = next((spec for spec in CATALOG if spec.name == base_model.name), None)
+    return find_prepared(settings.LLMLORA_HOME.model_cache, spec) if spec else None
+
+
+def is_ready(base_model: BaseModel) -> bool:
+    return find_base_model_ref(base_model) is not None
+
+
+def base_model_ref(base_model: BaseModel) -> BaseModelRef:
+    """Where the loadable form of a base model stands on this host.
+
+    Raises:
+        UnavailableError: it has not been prepared here.
+    """
+    ref = find_base_model_ref(base_model)
+    if ref is None:
+        raise UnavailableError(
+            _("The base model “%(name)s” is not ready on this server yet. Try again in a minute, or ask your instructor.")
+            % {"name": base_model.name}
+        )
+    return ref
+
+
+def token_counter(base_model: BaseModel) -> Callable[[str], int] | None:
+    """A function that counts a text's tokens, or None while the base model is not ready."""
+    ref = find_base_model_ref(base_model)
+    if ref is None:
+        return None
+    tokenizer = _tokenizer(Path(ref.path) / "tokenizer.json")
+    return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+@lru_cache(maxsize=4)
+def _tokenizer(path: Path) -> Tokenizer:
+    return Tokenizer.from_file(str(path))
+
+
+def workers() -> list[Worker]:
+    """Every known worker; one that fell silent is shown as down."""
+    rows = list(Worker.objects.all())
+    oldest = timezone.now() - WORKER_SILENCE
+    for row in rows:
+        if row.heartbeat_at < oldest:
+            row.state = Worker.State.DOWN
+    return rows

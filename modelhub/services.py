@@ -1,0 +1,98 @@
+"""Keep the rows of base models in step with what is installed."""
+
+from __future__ import annotations
+
+import json
+import logging
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from common.storage import sha256_of_file
+from engine.catalog import CATALOG, BaseModelSpec
+from modelhub.models import BaseModel
+
+logger = logging.getLogger(__name__)
+
+
+@transaction.atomic
+def sync_base_models() -> None:
+    """One row per model of the catalogue and per folder of local models; a row whose files are gone is disabled."""
+    present = {spec.name: _bundled_fields(spec) for spec in CATALOG}
+    for folder in sorted(settings.LLMLORA_HOME.local_models.glob("*")):
+        if folder.is_dir() and folder.name not in present:
+            fields = _local_fields(folder)
+            if fields is not None:
+                present[folder.name] = fields
+    for name, fields in present.items():
+        BaseModel.objects.update_or_create(name=name, defaults=fields)
+    BaseModel.objects.exclude(name__in=present).update(is_enabled=False)
+
+
+def _bundled_fields(spec: BaseModelSpec) -> dict[str, Any]:
+    package = find_spec(spec.package)
+    file = Path(next(iter(package.submodule_search_locations or [""]))) / spec.package_file if package else None
+    is_installed = file is not None and file.is_file()
+    return {
+        "source": spec.source,
+        "digest": spec.sha256,
+        "size_bytes": file.stat().st_size if file is not None and is_installed else 0,
+        "parameter_count": spec.parameters,
+        "license": spec.license,
+        "languages": list(spec.languages),
+        "context_length": spec.context_length,
+        "layer_count": spec.layer_count,
+        "module_shapes": {name: list(shape) for name, shape in spec.module_shapes.items()},
+        "is_enabled": is_installed,
+    }
+
+
+def _local_fields(folder: Path) -> dict[str, Any] | None:
+    weights = folder / "model.safetensors"
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        spec = _local_spec(folder.name, config)
+        size_bytes = weights.stat().st_size
+        digest = sha256_of_file(weights)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        logger.warning("folder %s is not a usable base model: %s", folder, error)
+        return None
+    return {
+        "source": spec.source,
+        "digest": digest,
+        "size_bytes": size_bytes,
+        "parameter_count": spec.parameters,
+        "license": spec.license,
+        "languages": [],
+        "context_length": spec.context_length,
+        "layer_count": spec.layer_count,
+        "module_shapes": {name: list(shape) for name, shape in spec.module_shapes.items()},
+        "is_enabled": True,
+    }
+
+
+def _local_spec(name: str, config: dict[str, Any]) -> BaseModelSpec:
+    hidden = int(config["hidden_size"])
+    inner = int(config["intermediate_size"])
+    layers = int(config["num_hidden_layers"])
+    heads = int(config["num_attention_heads"])
+    head_size = int(config.get("head_dim") or hidden // heads)
+    key_value = int(config.get("num_key_value_heads") or heads) * head_size
+    vocabulary = int(config["vocab_size"])
+    embeddings = vocabulary * hidden * (1 if config.get("tie_word_embeddings") else 2)
+    block = 2 * hidden * hidden + 2 * hidden * key_value + 3 * hidden * inner + 2 * hidden
+    return BaseModelSpec(
+        name=name,
+        source="local",
+        parameters=embeddings + layers * block + hidden,
+        license="",
+        languages=(),
+        context_length=int(config.get("max_position_embeddings") or 2048),
+        layer_count=layers,
+        hidden_size=hidden,
+        intermediate_size=inner,
+        key_value_size=key_value,
+    )

@@ -1,0 +1,132 @@
+"""Turns the engine's events of one job into rows, at most a few writes a second."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from training import lifecycle
+from training.lifecycle import Lease, Progress
+from training.models import MetricPoint, TrainingJob
+
+Stage = TrainingJob.Stage
+
+
+class JobRecorder:
+    """Collects what the engine says and writes it under the job's lease."""
+
+    def __init__(self, lease: Lease) -> None:
+        self.lease = lease
+        self._progress = Progress()
+        self._points: dict[int, MetricPoint] = {}
+        self._steps: list[dict[str, Any]] = []
+        self._written_at = 0.0
+        self._last: MetricPoint | None = None
+        self._best_loss: float | None = None
+        self._is_cancelling = False
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to write: also without news, because a write renews the lease."""
+        return time.monotonic() - self._written_at >= settings.LIVE_EVENT_INTERVAL_SECONDS
+
+    def take(self, event: dict[str, Any]) -> None:
+        match event["type"]:
+            case "stage":
+                self._take_stage(event)
+            case "plan":
+                self._take_plan(event)
+            case "step":
+                self._take_step(event)
+            case "evaluation":
+                self._take_evaluation(event)
+
+    def write(self) -> bool:
+        """Write what was collected; True when the job is to be cancelled.
+
+        Raises:
+            LeaseLostError: the job is not ours any more.
+        """
+        progress, self._progress = self._progress, Progress()
+        points, self._points = self._points, {}
+        progress.points = list(points.values())
+        if self._steps:
+            progress.events.append(("metrics", {"points": self._steps}))
+            self._steps = []
+        if self._is_cancelling:
+            # The person was told "cancelling"; a stage that the engine enters meanwhile does not take it back.
+            progress.fields.pop("stage", None)
+        self._written_at = time.monotonic()
+        self._is_cancelling = lifecycle.record(self.lease, progress)
+        return self._is_cancelling
+
+    def _take_stage(self, event: dict[str, Any]) -> None:
+        stage = event["stage"]
+        self._progress.fields["stage"] = stage
+        if stage == Stage.TRAINING and "training_started_at" not in self._progress.fields:
+            self._progress.fields["training_started_at"] = timezone.now()
+        self._progress.events.append(("stage", {"stage": stage}))
+
+    def _take_plan(self, event: dict[str, Any]) -> None:
+        plan = {name: value for name, value in event.items() if name not in ("type", "work_id")}
+        self._progress.fields |= {
+            "plan": plan,
+            "total_steps": plan["total_steps"],
+            "trainable_parameter_count": plan["trainable_parameters"],
+        }
+        self._progress.events.append(("stage", {"stage": Stage.PREPARING.value, "plan": plan}))
+
+    def _take_step(self, event: dict[str, Any]) -> None:
+        point = self._point(event["step"], event["epoch"])
+        point.loss = event["loss"]
+        point.learning_rate = event["learning_rate"]
+        point.grad_norm = event["grad_norm"]
+        point.tokens_per_second = event["tokens_per_second"]
+        if self._best_loss is None or event["loss"] < self._best_loss:
+            self._best_loss = event["loss"]
+        self._steps.append(_payload(point))
+        self._progress.fields |= {
+            "current_step": event["step"],
+            "current_epoch": event["epoch"],
+            "loss": event["loss"],
+            "best_loss": self._best_loss,
+            "tokens_per_second": event["tokens_per_second"],
+        }
+
+    def _take_evaluation(self, event: dict[str, Any]) -> None:
+        point = self._point(event["step"], None)
+        point.eval_loss = event["eval_loss"]
+        self._progress.fields["eval_loss"] = event["eval_loss"]
+        if event["step"] == 0:
+            self._progress.fields["baseline_loss"] = event["eval_loss"]
+        payload = {name: event[name] for name in ("step", "eval_loss", "is_best")}
+        self._progress.events.append(("evaluation", payload))
+
+    def _point(self, step: int, epoch: float | None) -> MetricPoint:
+        point = self._points.get(step) or self._last_point(step)
+        if point is None:
+            point = MetricPoint(job_id=self.lease.job_id, attempt=self.lease.attempt, step=step, epoch=epoch or 0.0)
+        if epoch is not None:
+            point.epoch = epoch
+        point.recorded_at = timezone.now()
+        self._points[step] = self._last = point
+        return point
+
+    def _last_point(self, step: int) -> MetricPoint | None:
+        """The point written last, when an evaluation follows the step that it belongs to."""
+        return self._last if self._last is not None and self._last.step == step else None
+
+
+def _payload(point: MetricPoint) -> dict[str, Any]:
+    return {
+        "step": point.step,
+        "epoch": point.epoch,
+        "loss": point.loss,
+        "learning_rate": point.learning_rate,
+        "grad_norm": point.grad_norm,
+        "tokens_per_second": point.tokens_per_second,
+        "timestamp": point.recorded_at.isoformat(),
+    }

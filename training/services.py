@@ -1,0 +1,219 @@
+"""What a person asks of training: start, cancel, delete. Validates, writes, queues on commit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+from datasets_app.selectors import get_dataset, latest_version
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from accounts.idempotency import once
+from accounts.models import User
+from common import storage
+from common.errors import (
+    ConflictError,
+    Fault,
+    InvalidInputError,
+    NotFoundError,
+    TooManyRequestsError,
+)
+from common.poke import poke_on_commit
+from datasets_app.models import DatasetVersion
+from engine.config import (
+    InvalidConfigError,
+    LoraHyperparameters,
+    TrainingHyperparameters,
+    held_out_count,
+    steps_per_epoch,
+    trainable_parameter_count,
+)
+from modelhub.models import BaseModel
+from modelhub.selectors import get_base_model
+from training import lifecycle
+from training.models import TrainingJob
+from training.sentences import fault_sentence
+from training.tasks import run_waiting_jobs
+
+MAX_NAME_CHARACTERS = 120
+FLOAT32_BYTES = 4
+MAX_ACTIVE_JOBS_PER_PERSON = 20
+"""One person can not fill the queue of a whole class."""
+
+Settings = TypeVar("Settings", LoraHyperparameters, TrainingHyperparameters)
+
+
+@dataclass(frozen=True, slots=True)
+class JobPlan:
+    """What a job will do, known before it starts."""
+
+    trainable_parameters: int
+    trainable_share: float
+    effective_batch_size: int
+    example_count: int
+    eval_example_count: int
+    steps_per_epoch: int
+    total_steps: int
+    adapter_size_bytes: int
+
+
+def create_training_job(
+    owner: User,
+    *,
+    name: str,
+    base_model_name: str,
+    dataset_id: UUID | str,
+    lora_config: dict[str, Any],
+    training_config: dict[str, Any],
+    idempotency_key: str = "",
+) -> TrainingJob:
+    """Queue a job; the same idempotency key gives the same job.
+
+    Raises:
+        InvalidInputError: with every fault, by field.
+        NotFoundError: the base model or dataset is not there for this person.
+        TooManyRequestsError: the person has too many jobs waiting.
+        DiskFullError: the disk is nearly full.
+    """
+
+    def make() -> TrainingJob:
+        job = _new_job(owner, name, base_model_name, dataset_id, lora_config, training_config)
+        job.save(force_insert=True)
+        poke_on_commit(run_waiting_jobs, str(job.pk))
+        return job
+
+    storage.check_free_space()
+    return once(
+        owner, "training.job", idempotency_key, make, lambda job_id: TrainingJob.objects.get(pk=job_id, owner=owner)
+    )
+
+
+def _new_job(
+    owner: User,
+    name: str,
+    base_model_name: str,
+    dataset_id: UUID | str,
+    lora_config: dict[str, Any],
+    training_config: dict[str, Any],
+) -> TrainingJob:
+    faults: list[Fault] = []
+    name = name.strip()
+    if not name:
+        faults.append(Fault(_("Give the job a name, so that you find it again."), field="name"))
+    elif len(name) > MAX_NAME_CHARACTERS:
+        faults.append(
+            Fault(
+                ngettext(
+                    "The name may have %(count)d character at most.",
+                    "The name may have %(count)d characters at most.",
+                    MAX_NAME_CHARACTERS,
+                )
+                % {"count": MAX_NAME_CHARACTERS},
+                field="name",
+            )
+        )
+    lora = read_settings(LoraHyperparameters, "lora_config", lora_config, faults)
+    training = read_settings(TrainingHyperparameters, "training_config", training_config, faults)
+    base_model = _find(lambda: get_base_model(base_model_name), "model_name", faults)
+    dataset = _find(lambda: get_dataset(owner, dataset_id), "dataset_id", faults)
+    if base_model and training and training.max_length > base_model.context_length:
+        faults.append(
+            Fault(
+                _("This base model reads at most %(limit)d tokens. Lower the maximum length.")
+                % {"limit": base_model.context_length},
+                field="training_config.max_length",
+            )
+        )
+    if faults or lora is None or training is None or base_model is None or dataset is None:
+        raise InvalidInputError(
+            _("The job was not started, because some settings can not be used. Correct them and start again."), faults=faults
+        )
+    if TrainingJob.objects.visible_to(owner).active().count() >= MAX_ACTIVE_JOBS_PER_PERSON:
+        raise TooManyRequestsError(
+            _("You already have %(count)d jobs waiting or running. Wait for one to end, or cancel one.")
+            % {"count": MAX_ACTIVE_JOBS_PER_PERSON},
+            retry_after_seconds=60,
+        )
+    return TrainingJob(
+        owner=owner,
+        name=name,
+        base_model=base_model,
+        dataset_version=latest_version(dataset),
+        lora_config=lora.to_dict(),
+        training_config=training.to_dict(),
+    )
+
+
+def read_settings(
+    kind: type[Settings], prefix: str, values: dict[str, Any], faults: list[Fault]
+) -> Settings | None:
+    """The settings, or None after adding every fault with its field's name."""
+    try:
+        return kind.from_mapping(values)
+    except InvalidConfigError as error:
+        faults += [Fault(fault_sentence(fault), field=f"{prefix}.{fault.name}") for fault in error.faults]
+        return None
+
+
+def _find(get: Any, field: str, faults: list[Fault]) -> Any:
+    try:
+        return get()
+    except NotFoundError as error:
+        faults.append(Fault(error.message, field=field))
+        return None
+
+
+def plan_training_job(
+    *,
+    base_model: BaseModel,
+    dataset_version: DatasetVersion,
+    lora: LoraHyperparameters,
+    training: TrainingHyperparameters,
+) -> JobPlan:
+    """The job's size from its settings alone; examples that turn out too long may lower the steps."""
+    shapes = {name: (inputs, outputs) for name, (inputs, outputs) in base_model.module_shapes.items()}
+    parameters = trainable_parameter_count(lora, shapes, base_model.layer_count)
+    held_out = held_out_count(dataset_version.example_count, training.eval_fraction)
+    examples = dataset_version.example_count - held_out
+    steps = steps_per_epoch(examples, training)
+    return JobPlan(
+        trainable_parameters=parameters,
+        trainable_share=parameters / base_model.parameter_count if base_model.parameter_count else 0.0,
+        effective_batch_size=min(training.effective_batch_size, examples),
+        example_count=examples,
+        eval_example_count=held_out,
+        steps_per_epoch=steps,
+        total_steps=steps * training.num_epochs,
+        adapter_size_bytes=parameters * FLOAT32_BYTES,
+    )
+
+
+def cancel_training_job(job: TrainingJob) -> TrainingJob:
+    """End a waiting job at once, or ask the worker of a running one to stop.
+
+    Raises:
+        ConflictError: the job is over.
+    """
+    if not lifecycle.request_cancel(job.pk):
+        job.refresh_from_db()
+        if job.cancel_requested_at is None:
+            raise ConflictError(_("The job is over already, so there is nothing to cancel."))
+    job.refresh_from_db()
+    return job
+
+
+def delete_training_job(job: TrainingJob) -> None:
+    """Delete a job that is over, with its curves, chats and adapter.
+
+    Raises:
+        ConflictError: the job waits or runs.
+    """
+    with transaction.atomic():
+        fresh = TrainingJob.objects.select_for_update().get(pk=job.pk)
+        if fresh.is_active:
+            raise ConflictError(_("The job is still waiting or running. Cancel it first, then delete it."))
+        fresh.delete()
+        transaction.on_commit(lambda: storage.delete_prefix(f"jobs/{job.pk}"), robust=True)

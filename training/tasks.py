@@ -1,0 +1,14 @@
+"""Celery entry points of training."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+
+@shared_task(name="training.run_waiting_jobs")
+def run_waiting_jobs(job_id: str) -> None:
+    """There is work: job_id was queued. The queue decides which job is next."""
+    from modelhub.lifecycle import worker_name
+    from training.execution import run_waiting_jobs as run
+
+    run(worker_name())
