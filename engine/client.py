@@ -42,6 +42,9 @@ ALLOWED_ENVIRONMENT = (
 
 FIXED_ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
+    # Threads that spin at a barrier take the cores from the one they wait for, as soon as anything else runs
+    # on the machine (docs/experiments.md).
+    "OMP_WAIT_POLICY": "PASSIVE",
     "HF_DATASETS_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "PYTHONUNBUFFERED": "1",
@@ -140,7 +143,9 @@ class EngineClient:
     def load(self, base_model: protocol.BaseModelRef, work_id: str = "") -> Work:
         """Make a base model resident, so that the first job or chat does not wait for it."""
         return self._submit(
-            "load", work_id or f"load-{base_model.digest[:16]}-{time.monotonic_ns()}", {"base_model": asdict(base_model)}
+            "load",
+            work_id or f"load-{base_model.digest[:16]}-{time.monotonic_ns()}",
+            {"base_model": asdict(base_model)},
         )
 
     def cancel(self, work_id: str) -> None:
@@ -187,6 +192,8 @@ class EngineClient:
             if self._process is None or not self._process.is_alive:
                 source = os.environ if self._environment is None else self._environment
                 self._process = EngineProcess(
-                    [sys.executable, "-P", "-m", "engine.server"], engine_environment(source), self._log_path
+                    [sys.executable, "-P", "-m", "engine.server"],
+                    engine_environment(source),
+                    self._log_path,
                 )
             return self._process

@@ -104,7 +104,10 @@ class _Settings:
     def to_dict(self) -> dict[str, Any]:
         """JSON values, the inverse of from_mapping."""
         plain = asdict(self)  # type: ignore[call-overload]
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in plain.items()
+        }
 
 
 def read_value(name: str, parameter: Parameter, value: Any) -> Any:
@@ -160,7 +163,9 @@ class LoraHyperparameters(_Settings):
         minimum=1,
         maximum=512,
         label=_("Rank"),
-        help=_("How much the adapter can change: a higher rank learns more detail and takes more memory."),
+        help=_(
+            "How much the adapter can change: a higher rank learns more detail and takes more memory."
+        ),
     )
     alpha: float = _parameter(
         16.0,
@@ -168,7 +173,9 @@ class LoraHyperparameters(_Settings):
         minimum=1,
         maximum=1024,
         label=_("Alpha"),
-        help=_("How strongly the adapter speaks: its output is scaled by alpha divided by rank. Twice the rank is usual."),
+        help=_(
+            "How strongly the adapter speaks: its output is scaled by alpha divided by rank. Twice the rank is usual."
+        ),
     )
     dropout: float = _parameter(
         0.0,
@@ -176,7 +183,9 @@ class LoraHyperparameters(_Settings):
         minimum=0,
         maximum=0.9,
         label=_("Dropout"),
-        help=_("The share of adapter inputs switched off at random while training; it slows learning by heart."),
+        help=_(
+            "The share of adapter inputs switched off at random while training; it slows learning by heart."
+        ),
         advanced=True,
     )
     target_modules: tuple[str, ...] = _parameter(
@@ -191,7 +200,9 @@ class LoraHyperparameters(_Settings):
         kind="choice",
         choices=("lora", "rslora", "dora"),
         label=_("Variant"),
-        help=_("LoRA is the standard. rsLoRA keeps high ranks stable; DoRA learns size and direction apart and is slower."),
+        help=_(
+            "LoRA is the standard. rsLoRA keeps high ranks stable; DoRA learns size and direction apart and is slower."
+        ),
         advanced=True,
     )
 
@@ -206,7 +217,9 @@ class TrainingHyperparameters(_Settings):
         minimum=1e-6,
         maximum=1e-1,
         label=_("Learning rate"),
-        help=_("How far each step moves the adapter. Too low changes nothing, too high destroys what the model knows."),
+        help=_(
+            "How far each step moves the adapter. Too low changes nothing, too high destroys what the model knows."
+        ),
     )
     num_epochs: int = _parameter(
         5,
@@ -230,7 +243,9 @@ class TrainingHyperparameters(_Settings):
         minimum=64,
         maximum=4096,
         label=_("Maximum length"),
-        help=_("Tokens per example. Longer examples are cut at the end, so their answers may be lost."),
+        help=_(
+            "Tokens per example. Longer examples are cut at the end, so their answers may be lost."
+        ),
     )
     gradient_accumulation_steps: int = _parameter(
         1,
@@ -238,7 +253,9 @@ class TrainingHyperparameters(_Settings):
         minimum=1,
         maximum=128,
         label=_("Gradient accumulation"),
-        help=_("Batches summed up before one step: the effect of a larger batch without its memory."),
+        help=_(
+            "Batches summed up before one step: the effect of a larger batch without its memory."
+        ),
         advanced=True,
     )
     warmup_ratio: float = _parameter(
@@ -247,7 +264,9 @@ class TrainingHyperparameters(_Settings):
         minimum=0,
         maximum=0.9,
         label=_("Warm-up"),
-        help=_("The share of steps in which the learning rate rises from zero, so that the first steps do no harm."),
+        help=_(
+            "The share of steps in which the learning rate rises from zero, so that the first steps do no harm."
+        ),
         advanced=True,
     )
     weight_decay: float = _parameter(
@@ -256,7 +275,9 @@ class TrainingHyperparameters(_Settings):
         minimum=0,
         maximum=1,
         label=_("Weight decay"),
-        help=_("Pulls the adapter's weights towards zero at each step; a little helps against learning by heart."),
+        help=_(
+            "Pulls the adapter's weights towards zero at each step; a little helps against learning by heart."
+        ),
         advanced=True,
     )
     max_grad_norm: float = _parameter(
@@ -265,7 +286,9 @@ class TrainingHyperparameters(_Settings):
         minimum=0,
         maximum=100,
         label=_("Gradient clipping"),
-        help=_("Longer gradients are shortened to this length, which tames outliers. 0 switches it off."),
+        help=_(
+            "Longer gradients are shortened to this length, which tames outliers. 0 switches it off."
+        ),
         advanced=True,
     )
     lr_scheduler: str = _parameter(
@@ -273,7 +296,9 @@ class TrainingHyperparameters(_Settings):
         kind="choice",
         choices=("constant", "linear", "cosine"),
         label=_("Learning-rate schedule"),
-        help=_("How the learning rate goes after the warm-up: it stays, falls in a line, or falls in a soft curve."),
+        help=_(
+            "How the learning rate goes after the warm-up: it stays, falls in a line, or falls in a soft curve."
+        ),
         advanced=True,
     )
     logging_steps: int = _parameter(
@@ -291,7 +316,9 @@ class TrainingHyperparameters(_Settings):
         minimum=1,
         maximum=100000,
         label=_("Checkpoint interval"),
-        help=_("Steps between two saved copies of the adapter on the worker; the last two are kept."),
+        help=_(
+            "Steps between two saved copies of the adapter on the worker; the last two are kept."
+        ),
         advanced=True,
     )
     eval_fraction: float = _parameter(
@@ -300,7 +327,9 @@ class TrainingHyperparameters(_Settings):
         minimum=0,
         maximum=0.5,
         label=_("Held-out share"),
-        help=_("The share of examples kept out of training to measure, after each epoch, what was truly learned."),
+        help=_(
+            "The share of examples kept out of training to measure, after each epoch, what was truly learned."
+        ),
         advanced=True,
     )
     early_stopping_patience: int = _parameter(
@@ -309,7 +338,9 @@ class TrainingHyperparameters(_Settings):
         minimum=0,
         maximum=100,
         label=_("Early stopping"),
-        help=_("Stop after this many evaluations without a better held-out loss. 0 never stops early."),
+        help=_(
+            "Stop after this many evaluations without a better held-out loss. 0 never stops early."
+        ),
         advanced=True,
     )
     seed: int = _parameter(
@@ -378,7 +409,9 @@ def held_out_count(example_count: int, eval_fraction: float) -> int:
     return min(example_count - 1, max(1, round(example_count * eval_fraction)))
 
 
-def trainable_parameter_count(lora: LoraHyperparameters, shapes: Mapping[str, tuple[int, int]], layer_count: int) -> int:
+def trainable_parameter_count(
+    lora: LoraHyperparameters, shapes: Mapping[str, tuple[int, int]], layer_count: int
+) -> int:
     """Parameters of the adapter: r * (inputs + outputs) per target layer (arXiv 2106.09685, section 4.2).
 
     Args:

@@ -61,7 +61,7 @@ def disk_full_told(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as failure:
-        if failure.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_disk_full(failure):
             raise
         free_bytes = 0
         with contextlib.suppress(OSError):
@@ -69,14 +69,17 @@ def disk_full_told(folder: Path) -> Iterator[None]:
         raise DiskFullError(str(failure), free_bytes=free_bytes) from failure
 
 
-def _put_in_place(
-    temporary: Path, target: Path, keep_existing: Callable[[], bool] | None
-) -> None:
+def is_disk_full(failure: BaseException) -> bool:
+    """Whether an exception says that no space, or none of the quota, is left."""
+    return isinstance(failure, OSError) and failure.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _put_in_place(temporary: Path, target: Path, keep_existing: Callable[[], bool] | None) -> None:
     try:
         os.replace(temporary, target)
         return
     except OSError as failure:
-        if not target.is_dir() or failure.errno in (errno.ENOSPC, errno.EDQUOT):
+        if not target.is_dir() or is_disk_full(failure):
             raise
     if keep_existing is not None and keep_existing():
         return

@@ -77,6 +77,10 @@ class EngineProcess:
         self._ready_or_ended.wait(timeout)
         return self.ready
 
+    def wait_ended(self, timeout: float) -> bool:
+        """Whether the process ended and its open work was told within `timeout` seconds."""
+        return self._ended.wait(timeout)
+
     def submit(self, request: protocol.Request, receiver: Receiver) -> bool:
         """Send a request whose events go to `receiver`; False when the process has ended."""
         with self._lock:
@@ -153,7 +157,9 @@ class EngineProcess:
                 event = json.loads(line)
                 kind, work_id = event["type"], event.get("work_id", "")
             except (ValueError, KeyError, TypeError, AttributeError):
-                logger.warning("engine pid=%s sent an unreadable line of %s bytes", self.pid, len(line))
+                logger.warning(
+                    "engine pid=%s sent an unreadable line of %s bytes", self.pid, len(line)
+                )
                 continue
             if kind == "ready":
                 self.ready = event

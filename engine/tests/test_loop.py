@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import protocol
+from engine.loop import EngineLoop
+from engine.models.loading import ModelHost, ResidentModel
+from engine.protocol import BaseModelRef, Request, generation_body, training_body
+from engine.tests.factories import (
+    make_generation_spec,
+    make_instructions,
+    make_tiny_base_model,
+    make_training_spec,
+)
+
+Event = dict[str, Any]
+
+
+class Bench:
+    """A loop stepped by hand, with everything that it told."""
+
+    def __init__(self, host: ModelHost) -> None:
+        self.events: list[Event] = []
+        self.loop = EngineLoop(host, self.events.append, decode_slice_seconds=0)
+
+    def train(self, work_id: str, spec: Any) -> None:
+        self.loop.submit(Request("train", work_id, training_body(spec)))
+
+    def generate(self, work_id: str, spec: Any) -> None:
+        self.loop.submit(Request("generate", work_id, generation_body(spec)))
+
+    def cancel(self, work_id: str) -> None:
+        self.loop.submit(Request("cancel", work_id))
+
+    def run(self) -> None:
+        while self.loop.open_work_count:
+            self.loop.run_once()
+
+    def run_until(self, work_id: str, kind: str) -> None:
+        while not self.of(work_id, kind):
+            self.loop.run_once()
+
+    def of(self, work_id: str, kind: str | None = None) -> list[Event]:
+        mine = [event for event in self.events if event["work_id"] == work_id]
+        return [event for event in mine if kind is None or event["type"] == kind]
+
+    def end(self, work_id: str) -> Event:
+        endings = [e for e in self.of(work_id) if e["type"] in protocol.TERMINAL_TYPES]
+        assert len(endings) == 1
+        assert self.of(work_id)[-1] is endings[0]
+        return endings[0]
+
+
+@pytest.fixture
+def bench(host: ModelHost) -> Bench:
+    return Bench(host)
+
+
+def test_a_chat_gets_its_turn_while_a_job_trains(
+    bench: Bench, tiny_base_model: BaseModelRef, tmp_path: Path
+) -> None:
+    bench.train("job", make_training_spec(tmp_path, tiny_base_model, num_epochs=10))
+    bench.run_until("job", "step")
+    bench.generate("reply", make_generation_spec(tiny_base_model))
+    bench.run()
+    assert bench.end("job")["type"] == bench.end("reply")["type"] == "finished"
+    steps_before_the_reply = [
+        e for e in bench.events[: bench.events.index(bench.end("reply"))] if e["type"] == "step"
+    ]
+    assert len(steps_before_the_reply) < len(bench.of("job", "step"))
+
+
+def test_a_chat_does_not_move_what_a_job_learns(
+    bench: Bench, host: ModelHost, tiny_base_model: BaseModelRef, tmp_path: Path
+) -> None:
+    alone, beside = (
+        make_training_spec(tmp_path, tiny_base_model, name=name, lora={"dropout": 0.2})
+        for name in ("a", "b")
+    )
+    bench.train("a", alone)
+    bench.run()
+    bench.train("b", beside)
+    for index in range(3):
+        spec = make_generation_spec(tiny_base_model, temperature=1.0, adapter_path=alone.output_dir)
+        bench.generate(f"reply{index}", spec)
+    bench.run()
+    assert bench.end("a")["adapter_digest"] == bench.end("b")["adapter_digest"]
+
+
+def test_jobs_train_one_after_the_other_in_order_of_arrival(
+    bench: Bench, tiny_base_model: BaseModelRef, tmp_path: Path
+) -> None:
+    for name in ("a", "b", "c"):
+        bench.train(name, make_training_spec(tmp_path, tiny_base_model, name=name))
+    bench.run()
+    order = [event["work_id"] for event in bench.events]
+    assert order == sorted(order)
+    assert all(bench.end(name)["type"] == "finished" for name in ("a", "b", "c"))
+
+
+def test_answers_take_turns(bench: Bench, tiny_base_model: BaseModelRef) -> None:
+    for name in ("a", "b"):
+        bench.generate(name, make_generation_spec(tiny_base_model, temperature=1.5, max_tokens=40))
+    bench.run()
+    first_end = bench.events.index(bench.end("a"))
+    assert any(event["work_id"] == "b" for event in bench.events[:first_end])
+
+
+def test_a_failure_ends_only_its_own_work(
+    bench: Bench, tiny_base_model: BaseModelRef, tmp_path: Path
+) -> None:
+    bench.train("bad", make_training_spec(tmp_path, tiny_base_model, [], name="bad"))
+    bench.train("good", make_training_spec(tmp_path, tiny_base_model, name="good"))
+    bench.generate("lost", make_generation_spec(tiny_base_model, adapter_path=str(tmp_path / "x")))
+    bench.generate("reply", make_generation_spec(tiny_base_model))
+    bench.run()
+    assert bench.end("bad")["code"] == "dataset_unusable"
+    assert bench.end("lost")["code"] == "adapter_unusable"
+    assert bench.end("good")["type"] == bench.end("reply")["type"] == "finished"
+
+
+def test_cancel_ends_running_and_waiting_work(
+    bench: Bench, tiny_base_model: BaseModelRef, tmp_path: Path
+) -> None:
+    for name in ("running", "waiting", "next"):
+        epochs = 2 if name == "next" else 100
+        spec = make_training_spec(tmp_path, tiny_base_model, name=name, num_epochs=epochs)
+        bench.train(name, spec)
+    bench.run_until("running", "step")
+    bench.cancel("waiting")
+    bench.loop.run_once()
+    assert bench.end("waiting")["type"] == "cancelled"
+    bench.generate("reply", make_generation_spec(tiny_base_model, max_tokens=400))
+    bench.loop.run_once()
+    bench.cancel("running")
+    bench.cancel("reply")
+    bench.cancel("unknown")
+    bench.run()
+    assert bench.end("running")["type"] == "cancelled"
+    assert bench.end("reply")["type"] == "cancelled"
+    assert bench.end("reply")["usage"]["prompt_tokens"] > 0
+    assert bench.end("next")["type"] == "finished"
+
+
+def test_unreadable_requests_are_answered(bench: Bench, tiny_base_model: BaseModelRef) -> None:
+    bench.loop.submit(Request("train", "empty", {}))
+    bench.loop.submit(Request("generate", "bad", {"base_model": asdict(tiny_base_model)}))
+    bench.loop.submit(Request("load", "load", {"base_model": {"name": "x"}}))
+    bench.run()
+    assert {bench.end(name)["params"]["reason"] for name in ("empty", "bad", "load")} == {
+        "bad_request"
+    }
+
+
+def test_load_makes_a_base_model_resident(
+    bench: Bench, host: ModelHost, tiny_base_model: BaseModelRef
+) -> None:
+    bench.loop.submit(Request("load", "load", {"base_model": asdict(tiny_base_model)}))
+    bench.run()
+    assert bench.end("load")["type"] == "loaded"
+    assert host.is_resident(tiny_base_model)
+
+
+def test_out_of_memory_is_told_as_such(
+    bench: Bench, host: ModelHost, resident: ResidentModel, tiny_base_model: BaseModelRef
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 B")
+
+    handle = resident.decoder.layers[0].register_forward_pre_hook(refuse)
+    bench.generate("reply", make_generation_spec(tiny_base_model))
+    bench.run()
+    handle.remove()
+    assert bench.end("reply")["code"] == "out_of_memory"
+    bench.generate("again", make_generation_spec(tiny_base_model))
+    bench.run()
+    assert bench.end("again")["type"] == "finished"
+
+
+def test_a_full_disk_is_told_as_such(
+    bench: Bench,
+    host: ModelHost,
+    resident: ResidentModel,
+    tiny_base_model: BaseModelRef,
+    tmp_path: Path,
+) -> None:
+    spec = make_training_spec(tmp_path, tiny_base_model)
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    bench.train("job", spec)
+    bench.run_until("job", "plan")
+    handle = resident.decoder.register_forward_pre_hook(refuse)
+    bench.run()
+    handle.remove()
+    assert bench.end("job")["code"] == "disk_full"
+
+
+def test_idle_models_make_room_for_others(host: ModelHost, tmp_path: Path) -> None:
+    refs = [make_tiny_base_model(tmp_path / str(seed), seed=seed) for seed in range(4)]
+    used = host.acquire(refs[0])
+    for ref in refs[1:]:
+        host.release(host.acquire(ref))
+    assert host.is_resident(refs[0])
+    assert not host.is_resident(refs[1])
+    assert used.ref == refs[0]
+
+
+def test_no_memory_is_kept_by_finished_work(
+    bench: Bench,
+    host: ModelHost,
+    resident: ResidentModel,
+    tiny_base_model: BaseModelRef,
+    tmp_path: Path,
+) -> None:
+    for index in range(3):
+        bench.train(str(index), make_training_spec(tmp_path, tiny_base_model, make_instructions(2)))
+        bench.run()
+    assert resident.adapters.names == frozenset()
+    assert list(resident.model.peft_config) == []
