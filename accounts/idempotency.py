@@ -17,7 +17,14 @@ from common.errors import Fault, InvalidInputError
 Made = TypeVar("Made", bound=models.Model)
 
 
-def once(user: User, *, scope: str, key: str | None, create: Callable[[], Made], find: Callable[[str], Made]) -> Made:
+def once(
+    user: User,
+    *,
+    scope: str,
+    key: str | None,
+    create: Callable[[], Made],
+    find: Callable[[str], Made],
+) -> Made:
     """create() for the first request with this key; find(object id) for every later one.
 
     Without a key, create() each time. The key is claimed in create()'s transaction: of two requests at once the second

@@ -35,10 +35,17 @@ def create_token(user: User, *, name: str = "", days: int = DEFAULT_DAYS) -> tup
     _check(name=name, days=days)
     user.api_tokens.filter(expires_at__lte=timezone.now()).delete()
     if user.api_tokens.count() >= MAX_TOKENS_PER_USER:
-        raise ConflictError(_("You have as many API tokens as one person may have. Revoke one that you no longer use, then try again."))
+        raise ConflictError(
+            _(
+                "You have as many API tokens as one person may have. Revoke one that you no longer use, then try again."
+            )
+        )
     plain = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
     token = ApiToken.objects.create(
-        user=user, name=name, digest=_digest(plain), expires_at=timezone.now() + timedelta(days=days)
+        user=user,
+        name=name,
+        digest=_digest(plain),
+        expires_at=timezone.now() + timedelta(days=days),
     )
     return token, plain
 
@@ -92,6 +99,10 @@ def _check(*, name: str, days: int) -> None:
             "A token lasts at least 1 day and at most %(count)d days.",
             settings.API_TOKEN_MAX_DAYS,
         )
-        faults.append(Fault(sentence % {"count": settings.API_TOKEN_MAX_DAYS}, field="expires_in_days"))
+        faults.append(
+            Fault(sentence % {"count": settings.API_TOKEN_MAX_DAYS}, field="expires_in_days")
+        )
     if faults:
-        raise InvalidInputError(_("The token was not made, because some values can not be used."), faults=faults)
+        raise InvalidInputError(
+            _("The token was not made, because some values can not be used."), faults=faults
+        )

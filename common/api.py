@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from ninja import Field, Schema
-from ninja.pagination import PaginationBase
+from ninja.pagination import PaginationBase, paginate
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -34,14 +34,13 @@ class ErrorSchema(Schema):
     errors: list[FaultSchema] = []
 
 
-ERROR_RESPONSES: dict[int, type[ErrorSchema]] = {
-    status: ErrorSchema for status in (400, 401, 403, 404, 409, 413, 422, 429, 503)
-}
+ERROR_STATUSES = (400, 401, 403, 404, 409, 413, 422, 429, 503)
+ERROR_RESPONSES: dict[int, type[ErrorSchema]] = dict.fromkeys(ERROR_STATUSES, ErrorSchema)
 """Merge into `response=`: `response={201: JobSchema} | ERROR_RESPONSES`."""
 
 
 class ListPagination(PaginationBase):
-    """`limit` and `offset`, answered as `{items, count}`. Use as `@paginate(ListPagination)`."""
+    """`limit` and `offset`, answered as `{items, count}`."""
 
     class Input(Schema):
         limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT)
@@ -52,10 +51,22 @@ class ListPagination(PaginationBase):
         count: int
 
     def paginate_queryset(
-        self, queryset: QuerySet[Any] | list[Any], pagination: Input, request: HttpRequest, **params: Any
+        self,
+        queryset: Any,
+        pagination: Input,
+        request: HttpRequest,
+        **params: Any,
     ) -> dict[str, Any]:
         page = queryset[pagination.offset : pagination.offset + pagination.limit]
         return {"items": page, "count": self._items_count(queryset)}
+
+
+def paginated(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Answer the call's list page by page. Goes directly above the function, below the router's decorator."""
+    # The wrapper lives in another module, where the names of postponed annotations mean nothing.
+    call.__annotations__ = get_type_hints(call, include_extras=True)
+    wrapped: Callable[..., Any] = paginate(ListPagination)(call)
+    return wrapped
 
 
 def current_user(request: HttpRequest) -> User:

@@ -24,7 +24,7 @@ from django.utils.translation import gettext_lazy as _
 from redis.exceptions import RedisError
 
 from common import strict_json
-from common.errors import DomainError
+from common.errors import DomainError, NotFoundError
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ LAYER_ERRORS = (RedisError, OSError, TimeoutError)
 class CloseCode(IntEnum):
     """Why the server closes; from 4000 on they are ours, and name the HTTP status of the same kind."""
 
+    NORMAL = 1000
     SERVER_ERROR = 1011
     TRY_LATER = 1013
     MALFORMED = 4400
@@ -46,7 +47,7 @@ class CloseCode(IntEnum):
     FLOOD = 4429
 
 
-class LiveConsumer(AsyncWebsocketConsumer, ABC):
+class LiveConsumer(AsyncWebsocketConsumer, ABC):  # type: ignore[misc]
     """One page listening to one group.
 
     A subclass says who may listen (`authorise`), to what (`group`), what to send first (`on_connected`) and which
@@ -58,6 +59,7 @@ class LiveConsumer(AsyncWebsocketConsumer, ABC):
     client_events: ClassVar[frozenset[str]] = frozenset()
     recheck_seconds: ClassVar[float] = 60
 
+    _is_closed = False
     user: Any
     wants_html: bool
     last_seq: int | None
@@ -93,13 +95,15 @@ class LiveConsumer(AsyncWebsocketConsumer, ABC):
 
     async def refuse(self, code: CloseCode, sentence: str | Promise) -> None:
         """Tell what was wrong with the client's frame, then close."""
-        await self.send_event({"type": "error", "code": code.name.lower(), "message": str(sentence)})
+        await self.send_event(
+            {"type": "error", "code": code.name.lower(), "message": str(sentence)}
+        )
         await self.close_with(code, sentence)
 
     # --- the life of the socket -----------------------------------------------------------------
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        self._is_closed = False
+        self._is_open = False
         self._has_joined = False
         self._frame_times: deque[float] = deque(maxlen=MAX_FRAMES_PER_MINUTE)
         self._recheck: asyncio.Task[None] | None = None
@@ -108,33 +112,53 @@ class LiveConsumer(AsyncWebsocketConsumer, ABC):
         self.wants_html = query.get("as") == ["html"]
         self.last_seq = _read_seq(query.get("last_seq", [""])[0])
         translation.activate(scope.get("language") or translation.get_language() or "en")
+        if self.user is None or not self.user.is_authenticated:
+            # Without the channel layer: a receiver that is cancelled as soon as it has started may not end.
+            await self._turn_away(receive, send)
+            return
         try:
             await super().__call__(scope, receive, send)
         except LAYER_ERRORS as error:
             # The channel layer's own receiver runs beside the socket's and fails here when Redis goes away.
             logger.warning("live socket ended, the channel layer is away: %s", error)
-            await self._close_quietly(send)
+            await self._close_after_layer_error()
         finally:
             await self._leave()
+
+    async def _turn_away(self, receive: Any, send: Any) -> None:
+        self.base_send = send
+        await receive()
+        await self._open()
+        await self.close_with(CloseCode.SIGNED_OUT, _("Sign in, then open this page again."))
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         try:
             await super().dispatch(message)
-        except (StopConsumer, *LAYER_ERRORS):
+        except StopConsumer:
             raise
+        except DomainError as error:
+            code = CloseCode.NOT_FOUND if error.status == 404 else CloseCode.TRY_LATER
+            await self.close_with(code, error.message)
         except Exception:
             logger.exception("live socket failed on %s", message.get("type"))
-            await self.close_with(CloseCode.SERVER_ERROR, _("Something went wrong on the server. Reload the page."))
+            await self.close_with(
+                CloseCode.SERVER_ERROR, _("Something went wrong on the server. Reload the page.")
+            )
+        if message["type"] == "websocket.disconnect":
+            # Whatever failed above, the client is gone and nothing more will come.
+            raise StopConsumer
 
     async def connect(self) -> None:
         # Accepted before anything is checked: a client sees no close code of a socket that was never open.
-        await self.accept()
-        if self.user is None or not self.user.is_authenticated:
-            await self.close_with(CloseCode.SIGNED_OUT, _("Sign in, then open this page again."))
-        elif not await self.authorise():
+        await self._open()
+        if not await self._may_listen():
             await self.close_with(CloseCode.NOT_FOUND, _("There is nothing here that you may see."))
         elif not await self._join():
-            await self.close_with(CloseCode.TRY_LATER, _("Live updates are not available right now."))
+            await self.close_with(
+                CloseCode.TRY_LATER, _("Live updates are not available right now.")
+            )
         else:
             self._recheck = asyncio.create_task(self._recheck_forever())
             await self.on_connected()
@@ -143,25 +167,44 @@ class LiveConsumer(AsyncWebsocketConsumer, ABC):
         if self._is_closed:
             return
         if self._is_flood():
-            await self.refuse(CloseCode.FLOOD, _("Too many messages in a short time. Wait a minute."))
-        elif len(bytes_data or b"") > MAX_FRAME_BYTES or _utf8_size(text_data or "") > MAX_FRAME_BYTES:
-            await self.refuse(CloseCode.TOO_LARGE, _("The message is too large. 64 KiB is the limit."))
+            await self.refuse(
+                CloseCode.FLOOD, _("Too many messages in a short time. Wait a minute.")
+            )
+        elif (
+            len(bytes_data or b"") > MAX_FRAME_BYTES
+            or _utf8_size(text_data or "") > MAX_FRAME_BYTES
+        ):
+            await self.refuse(
+                CloseCode.TOO_LARGE, _("The message is too large. 64 KiB is the limit.")
+            )
         elif (event := self._read_event(text_data)) is None:
             await self.refuse(CloseCode.MALFORMED, _("The message could not be understood."))
         else:
             try:
                 await self.on_client_event(event)
             except DomainError as error:
-                await self.send_event({"type": "error", "code": error.code, "message": str(error.message)})
+                await self.send_event(
+                    {"type": "error", "code": error.code, "message": str(error.message)}
+                )
 
     # --- checks ---------------------------------------------------------------------------------
+
+    async def _may_listen(self) -> bool:
+        try:
+            return await self.authorise()
+        except NotFoundError:
+            return False
 
     def _read_event(self, text: str | None) -> dict[str, Any] | None:
         try:
             event = strict_json.loads(text or "")
         except strict_json.MalformedJsonError:
             return None
-        is_known = isinstance(event, dict) and isinstance(event.get("type"), str) and event["type"] in self.client_events
+        is_known = (
+            isinstance(event, dict)
+            and isinstance(event.get("type"), str)
+            and event["type"] in self.client_events
+        )
         return event if is_known else None
 
     def _is_flood(self) -> bool:
@@ -177,14 +220,16 @@ class LiveConsumer(AsyncWebsocketConsumer, ABC):
             await asyncio.sleep(self.recheck_seconds)
             try:
                 user = await self.scope["authenticate"]()
-                is_allowed = user is not None and await self.authorise()
+                is_allowed = user is not None and await self._may_listen()
             except Exception:
                 logger.exception("live socket could not check its rights again")
                 continue
             if user is None:
                 await self.close_with(CloseCode.SIGNED_OUT, _("You are signed out. Sign in again."))
             elif not is_allowed:
-                await self.close_with(CloseCode.NOT_FOUND, _("There is nothing here that you may see."))
+                await self.close_with(
+                    CloseCode.NOT_FOUND, _("There is nothing here that you may see.")
+                )
 
     # --- the group ------------------------------------------------------------------------------
 
@@ -207,11 +252,18 @@ class LiveConsumer(AsyncWebsocketConsumer, ABC):
                 async with asyncio.timeout(LAYER_TIMEOUT_SECONDS):
                     await self.channel_layer.group_discard(self.group(), self.channel_name)
 
-    async def _close_quietly(self, send: Any) -> None:
-        if not self._is_closed:
-            self._is_closed = True
-            with contextlib.suppress(Exception):
-                await send({"type": "websocket.close", "code": int(CloseCode.TRY_LATER)})
+    async def _close_after_layer_error(self) -> None:
+        # The layer may fail before the handshake was read.
+        with contextlib.suppress(Exception):
+            await self._open()
+            await self.close_with(
+                CloseCode.TRY_LATER, _("Live updates are not available right now.")
+            )
+
+    async def _open(self) -> None:
+        if not self._is_open:
+            self._is_open = True
+            await self.accept()
 
 
 def _shortened(reason: str) -> str:

@@ -25,13 +25,22 @@ LLMLORA_PORT = env.int("LLMLORA_PORT", default=8000)
 # The address people type when it differs from host and port: behind a proxy or on a network.
 PUBLIC_URL = env.str("LLMLORA_PUBLIC_URL", default="").rstrip("/")
 _is_https = PUBLIC_URL.startswith("https://")
-_public_host = PUBLIC_URL.partition("://")[2].partition("/")[0].rpartition(":")[0] or PUBLIC_URL.partition("://")[2]
+_public_host = (
+    PUBLIC_URL.partition("://")[2].partition("/")[0].rpartition(":")[0]
+    or PUBLIC_URL.partition("://")[2]
+)
 ALLOWED_HOSTS = env.list(
     "LLMLORA_ALLOWED_HOSTS",
-    default=[name for name in ("localhost", "127.0.0.1", "[::1]", LLMLORA_HOST, _public_host) if name and name != "0.0.0.0"],
+    default=[
+        name
+        for name in ("localhost", "127.0.0.1", "[::1]", LLMLORA_HOST, _public_host)
+        if name and name != "0.0.0.0"
+    ],
 )
 if "*" in ALLOWED_HOSTS:
-    raise ImproperlyConfigured("LLMLORA_ALLOWED_HOSTS must name hosts; '*' would switch the origin check off.")
+    raise ImproperlyConfigured(
+        "LLMLORA_ALLOWED_HOSTS must name hosts; '*' would switch the origin check off."
+    )
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _is_https
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _is_https else None
@@ -44,7 +53,7 @@ X_FRAME_OPTIONS = "DENY"
 # --- applications -------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "daphne",
-    "django.contrib.admin",
+    "llmlora_site.admin_apps.LlmloraAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -52,6 +61,7 @@ INSTALLED_APPS = [
     "servestatic.runserver_nostatic",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
+    "django.forms",
     "channels",
     "allauth",
     "allauth.account",
@@ -59,6 +69,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "template_partials",
     "heroicons",
+    "ninja",
     "common",
     "accounts",
     "modelhub",
@@ -74,6 +85,7 @@ MIDDLEWARE = [
     "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "llmlora_site.api_errors.ApiErrorsMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -115,8 +127,14 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 def _sqlite_options() -> dict[str, object]:
     """WAL only where SQLite has the fix for the WAL-reset race (3.51.3, 3.50.7 and 3.44.6): older ones can lose pages."""
     version = sqlite3.sqlite_version_info
-    is_fixed = version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
-    journal = "journal_mode=WAL; PRAGMA synchronous=NORMAL" if is_fixed else "journal_mode=TRUNCATE; PRAGMA synchronous=FULL"
+    is_fixed = (
+        version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
+    )
+    journal = (
+        "journal_mode=WAL; PRAGMA synchronous=NORMAL"
+        if is_fixed
+        else "journal_mode=TRUNCATE; PRAGMA synchronous=FULL"
+    )
     return {
         "timeout": 20,
         # A read transaction that turns into a writer fails at once with SQLITE_BUSY; an immediate one waits its turn.
@@ -138,7 +156,10 @@ else:
     }
 # Sign-in limits must hold across web processes and survive an emptied Redis.
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache_entries"},
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache_entries",
+    },
 }
 
 # --- Redis: wake-ups and live events only; it may be emptied at any time ------------------------
@@ -147,7 +168,9 @@ CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
         "CONFIG": {
-            "hosts": [{"address": REDIS_URL, "socket_connect_timeout": 2}],
+            # The layer waits for a message 5 s at a time; the client library gives up after 5 s as well by default, and a
+            # socket that heard nothing for that long would close.
+            "hosts": [{"address": REDIS_URL, "socket_connect_timeout": 2, "socket_timeout": 15}],
             "prefix": "llmlora:asgi",
             # Capacity is counted per web process, not per socket; the default of 100 drops events of a full class.
             "capacity": 2000,
@@ -156,7 +179,11 @@ CHANNEL_LAYERS = {
         },
     }
 }
-CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1) if REDIS_URL.startswith("unix://") else REDIS_URL
+CELERY_BROKER_URL = (
+    REDIS_URL.replace("unix://", "redis+socket://", 1)
+    if REDIS_URL.startswith("unix://")
+    else REDIS_URL
+)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -173,7 +200,12 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 2,
     "health_check_interval": 15,
 }
-CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
+CELERY_TASK_PUBLISH_RETRY_POLICY = {
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.2,
+    "interval_max": 0.2,
+}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # Live updates are hints: at two a second a page feels live and a class of forty stays cheap.
 LIVE_EVENT_INTERVAL_SECONDS = 0.5
@@ -193,7 +225,12 @@ AUTHENTICATION_BACKENDS = [
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
 ]
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
@@ -208,7 +245,9 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 SESAME_MAX_AGE = 3600
 SESAME_ONE_TIME = True
 SESAME_TOKEN_NAME = "token"
-EMAIL_BACKEND = env.str("LLMLORA_EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
+EMAIL_BACKEND = env.str(
+    "LLMLORA_EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend"
+)
 
 # --- languages ----------------------------------------------------------------------------------
 LANGUAGE_CODE = env.str("LLMLORA_LANGUAGE", default="en")
@@ -230,7 +269,9 @@ SERVESTATIC_AUTOREFRESH = DEBUG
 MEDIA_ROOT = LLMLORA_HOME.media
 MEDIA_URL = ""
 STORAGES = {
-    "default": {"BACKEND": env.str("LLMLORA_STORAGE", default="common.storage.AtomicFileSystemStorage")},
+    "default": {
+        "BACKEND": env.str("LLMLORA_STORAGE", default="common.storage.AtomicFileSystemStorage")
+    },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 # A class's data is text: 50 MB hold about half a million short examples.
@@ -276,5 +317,8 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("LLMLORA_LOG_LEVEL", default="INFO")},
-    "loggers": {"daphne.http_protocol": {"level": "WARNING"}, "django.server": {"level": "WARNING"}},
+    "loggers": {
+        "daphne.http_protocol": {"level": "WARNING"},
+        "django.server": {"level": "WARNING"},
+    },
 }

@@ -5,7 +5,19 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
+from accounts.views import language
+from courses.views import home
+from llmlora_site.api import api
+
 urlpatterns = [
-    path("admin/", admin.site.urls),
+    path("", home, name="home"),
+    path("datasets/", include("datasets_app.urls")),
+    path("training/", include("training.urls")),
+    path("chat/", include("chat.urls")),
+    path("courses/", include("courses.urls")),
+    path("", include("accounts.urls")),
     path("accounts/", include("allauth.urls")),
+    path("language/", language, name="set_language"),
+    path("admin/", admin.site.urls),
+    path("api/", api.urls),
 ]

@@ -1,0 +1,49 @@
+"""What a person may set for themselves."""
+
+from __future__ import annotations
+
+from django import forms
+from django.conf import settings
+from django.utils.functional import lazy
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from accounts.models import ApiToken, User
+
+TOKEN_DAYS = [days for days in (1, 7, 30, 90) if days <= settings.API_TOKEN_MAX_DAYS]
+DEFAULT_TOKEN_DAYS = min(30, settings.API_TOKEN_MAX_DAYS)
+
+
+def _days(count: int) -> str:
+    return ngettext("%(count)d day", "%(count)d days", count) % {"count": count}
+
+
+_days_lazy = lazy(_days, str)
+
+
+class ProfileForm(forms.ModelForm):
+    class Meta:
+        model = User
+        fields = ["display_name", "language", "theme"]
+        help_texts = {"display_name": _("What others see instead of your user name.")}
+        widgets = {"theme": forms.RadioSelect}
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["display_name"].widget.attrs["autocomplete"] = "nickname"
+        self.fields["language"].choices = [("", _("As the browser asks")), *settings.LANGUAGES]
+
+
+class TokenForm(forms.Form):
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=ApiToken._meta.get_field("name").max_length,
+        help_text=_("Where you will use it, so that you know later which one to revoke."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    days = forms.TypedChoiceField(
+        label=_("Valid for"),
+        coerce=int,
+        choices=[(days, _days_lazy(days)) for days in TOKEN_DAYS],
+        initial=DEFAULT_TOKEN_DAYS,
+    )

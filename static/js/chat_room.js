@@ -1,0 +1,207 @@
+// An open conversation: when Enter sends, how the page follows the text, and what happens while the socket is down.
+
+import { showToast } from "./app.js";
+
+const POLL_MILLISECONDS = 2000;
+const SOCKET_GRACE_MILLISECONDS = 2500;
+const BOTTOM_PIXELS = 48;
+// Close codes of the server that no new try can mend.
+const SIGNED_OUT = 4401;
+const GONE = 4404;
+
+const room = document.getElementById("chat-room");
+
+function isAnswering() {
+  return room.querySelector("[data-active]") !== null;
+}
+
+function say(sentence) {
+  const status = document.getElementById("chat-status");
+  if (status.textContent !== sentence) status.textContent = sentence;
+}
+
+// --- writing ---------------------------------------------------------------------------------------
+
+let sentText = "";
+
+function textBox() {
+  return document.getElementById("composer_text");
+}
+
+// An Enter that ends a conversion of an input method must not send; Safari tells it by the key code alone.
+function isComposing(event) {
+  return event.isComposing || event.keyCode === 229;
+}
+
+// A touch keyboard has no Shift and Enter, so there Enter begins a new line.
+const hasKeyboard = window.matchMedia("(hover: hover) and (pointer: fine)");
+
+function sendOnEnter(event) {
+  if (event.target !== textBox() || event.key !== "Enter" || isComposing(event)) return;
+  if (event.shiftKey || event.ctrlKey || event.altKey || event.metaKey || !hasKeyboard.matches) return;
+  event.preventDefault();
+  if (isAnswering()) say(room.dataset.busy);
+  else if (textBox().value.trim()) event.target.form.requestSubmit();
+}
+
+function sendSuggestion(event) {
+  const button = event.target.closest(".suggestion");
+  if (!button) return;
+  event.preventDefault();
+  textBox().value = button.value;
+  textBox().form.requestSubmit();
+}
+
+// Browsers without field-sizing get the height from the text.
+function fitHeight() {
+  if (CSS.supports("field-sizing", "content") || !textBox()) return;
+  textBox().rows = Math.min(10, Math.max(1, textBox().value.split("\n").length));
+}
+
+function forgetFaults(form) {
+  document.getElementById("composer-faults").replaceChildren();
+  form.querySelectorAll(".field__error").forEach((fault) => fault.remove());
+  form.querySelectorAll("[aria-invalid]").forEach((field) => field.removeAttribute("aria-invalid"));
+  form.querySelector(".composer__settings").open = false;
+}
+
+function forgetSentText() {
+  const box = textBox();
+  // What was typed while the message was on its way stays.
+  if (box.value.startsWith(sentText)) box.value = box.value.slice(sentText.length).trimStart();
+  forgetFaults(box.form);
+  fitHeight();
+  follow = true;
+  scrollToLatest();
+}
+
+async function copyAnswer(event) {
+  const button = event.target.closest("[data-copy]");
+  if (!button || !navigator.clipboard) return;
+  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).innerText);
+  showToast(room.dataset.copied);
+}
+
+room.addEventListener("keydown", sendOnEnter);
+room.addEventListener("input", fitHeight);
+room.addEventListener("click", sendSuggestion);
+room.addEventListener("click", copyAnswer);
+room.addEventListener("chat:sent", forgetSentText);
+room.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.target.id === "composer") sentText = textBox().value;
+});
+
+// --- following the text ----------------------------------------------------------------------------
+
+const log = document.getElementById("conversation");
+const latest = document.getElementById("jump-to-latest");
+// An empty chat begins at its top.
+let follow = log.querySelector(".turn") !== null;
+let lastTop = window.scrollY;
+
+function distanceToBottom() {
+  return document.documentElement.scrollHeight - window.innerHeight - window.scrollY;
+}
+
+function scrollToLatest() {
+  window.scrollTo({ top: document.documentElement.scrollHeight, behavior: "instant" });
+  latest.hidden = true;
+}
+
+// Any movement upwards is the person's and lets go; reaching the bottom follows again.
+function watchScroll() {
+  const top = window.scrollY;
+  if (distanceToBottom() < BOTTOM_PIXELS) follow = true;
+  else if (top < lastTop) follow = false;
+  lastTop = top;
+  latest.hidden = follow || distanceToBottom() < BOTTOM_PIXELS;
+}
+
+window.addEventListener("scroll", watchScroll, { passive: true });
+latest.addEventListener("click", () => {
+  follow = true;
+  scrollToLatest();
+  textBox().focus({ preventScroll: true });
+});
+new ResizeObserver(() => {
+  if (follow) scrollToLatest();
+  else watchScroll();
+}).observe(log);
+
+// --- the socket, and polling in its place ------------------------------------------------------------
+
+const poller = document.getElementById("chat-poll");
+const connection = document.getElementById("chat-connection");
+let isSocketOpen = false;
+let isOver = false;
+let closedAt = performance.now();
+
+function showOver(sentence) {
+  isOver = true;
+  connection.hidden = true;
+  const notice = document.getElementById("chat-notice");
+  notice.textContent = sentence;
+  notice.hidden = false;
+}
+
+function isSocketMissing() {
+  return !isSocketOpen && !isOver && performance.now() - closedAt > SOCKET_GRACE_MILLISECONDS;
+}
+
+function poll() {
+  poller.dispatchEvent(new CustomEvent("chat:refresh"));
+}
+
+room.addEventListener("htmx:wsOpen", () => {
+  isSocketOpen = true;
+  connection.hidden = true;
+});
+room.addEventListener("htmx:wsClose", (event) => {
+  if (isSocketOpen) closedAt = performance.now();
+  isSocketOpen = false;
+  const code = event.detail.event.code;
+  if (code === SIGNED_OUT) showOver(room.dataset.signedOut);
+  else if (code === GONE) showOver(room.dataset.gone);
+});
+setInterval(() => {
+  const isMissing = isSocketMissing();
+  connection.hidden = !(isMissing && isAnswering());
+  if (isMissing && isAnswering()) poll();
+}, POLL_MILLISECONDS);
+// A page that was hidden may have missed what another window did.
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && isSocketMissing()) poll();
+});
+
+// An answer to polling is older than what the socket has brought since.
+poller.addEventListener("htmx:beforeOnLoad", (event) => {
+  if (isSocketOpen) event.preventDefault();
+});
+// It asks again by itself; a notice each time would only disturb.
+for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
+  poller.addEventListener(name, (event) => event.stopPropagation());
+}
+
+// The same turn may come by the answer to sending and by the socket: the second one is dropped.
+room.addEventListener("htmx:oobBeforeSwap", (event) => {
+  const { target, fragment } = event.detail;
+  if (target.id === "turns") {
+    const turn = fragment.querySelector(".turn");
+    event.detail.shouldSwap = !turn || document.getElementById(turn.id) === null;
+  } else if (target.id === "chat-status") {
+    event.detail.shouldSwap = target.textContent.trim() !== fragment.textContent.trim();
+  }
+});
+
+new MutationObserver(() => {
+  log.setAttribute("aria-busy", String(isAnswering()));
+}).observe(log, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-active"] });
+
+document.getElementById("stop-answers").addEventListener("htmx:afterRequest", (event) => {
+  if (!event.detail.successful) return;
+  if (isAnswering()) say(room.dataset.stopping);
+  if (!isSocketOpen) poll();
+});
+
+room.dataset.live = "true";
+fitHeight();
