@@ -78,7 +78,15 @@ class Home:
     def create(self) -> None:
         """Make the folders, readable by their owner only."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.media, self.model_cache, self.local_models, self.adapter_cache, self.work, self.logs, self.run):
+        for folder in (
+            self.media,
+            self.model_cache,
+            self.local_models,
+            self.adapter_cache,
+            self.work,
+            self.logs,
+            self.run,
+        ):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.redis_socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 

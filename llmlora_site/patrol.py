@@ -45,7 +45,7 @@ class Patrol(threading.Thread):
         self._is_preloaded = False
 
     def run(self) -> None:
-        self._guarded(self._take_back_own)
+        self._guarded(self.take_back_own)
         while not self._stopping.is_set():
             self._guarded(self._round)
             self._stopping.wait(settings.PATROL_INTERVAL_SECONDS if self._is_preloaded else 0.2)
@@ -74,9 +74,9 @@ class Patrol(threading.Thread):
         if is_draining():
             return
         self._find_unpoked()
-        self._reap()
+        self.reap()
 
-    def _take_back_own(self) -> None:
+    def take_back_own(self) -> None:
         """Rows that this worker's last life left running: nobody works on them any more."""
         for pk, token in self._running(TrainingJob).filter(worker_name=self.worker_name):
             training_lifecycle.release(pk, token, is_charged=True)
@@ -89,7 +89,9 @@ class Patrol(threading.Thread):
         client = engine()
         client.start()
         self._report()
-        ref = next(filter(None, map(find_base_model_ref, BaseModel.objects.filter(is_enabled=True))), None)
+        ref = next(
+            filter(None, map(find_base_model_ref, BaseModel.objects.filter(is_enabled=True))), None
+        )
         if ref is not None:
             for event in client.load(ref):
                 if event["type"] == "failed":
@@ -111,12 +113,20 @@ class Patrol(threading.Thread):
         )
 
     def _find_unpoked(self) -> None:
-        if not is_training() and TrainingJob.objects.filter(status=TrainingJob.Status.PENDING).exists():
+        if (
+            not is_training()
+            and TrainingJob.objects.filter(status=TrainingJob.Status.PENDING).exists()
+        ):
             self._submit(run_waiting_jobs, self.worker_name)
-        oldest = timezone.now() - POKE_GRACE
-        waiting = Reply.objects.filter(status=Reply.Status.PENDING, created_at__lt=oldest).order_by("created_at")
-        for reply_id in waiting.values_list("pk", flat=True)[:PATROL_THREADS]:
+        for reply_id in self.unpoked_replies():
             self._submit(answer, str(reply_id), self.worker_name)
+
+    @staticmethod
+    def unpoked_replies() -> list[UUID]:
+        """Replies that wait longer than a poke takes, oldest first; as many as the patrol has threads."""
+        oldest = timezone.now() - POKE_GRACE
+        waiting = Reply.objects.filter(status=Reply.Status.PENDING, created_at__lt=oldest)
+        return list(waiting.order_by("created_at").values_list("pk", flat=True)[:PATROL_THREADS])
 
     def _submit(self, run: Any, *args: Any) -> None:
         def in_thread() -> None:
@@ -129,12 +139,14 @@ class Patrol(threading.Thread):
 
         self._pool.submit(in_thread)
 
-    def _reap(self) -> None:
+    def reap(self) -> None:
         """Take back what did not move for LEASE_SECONDS of our own clock, so that no clock difference matters."""
         seen = self._seen
         self._seen = {}
         for model, take_back in ((TrainingJob, self._release_job), (Reply, chat_lifecycle.lose)):
-            rows = model.objects.filter(status="running").values_list("pk", "lease_token", "lease_count")  # type: ignore[attr-defined]
+            rows = model.objects.filter(status="running").values_list(
+                "pk", "lease_token", "lease_count"
+            )  # type: ignore[attr-defined]
             for pk, token, count in rows:
                 last_count, since = seen.get(token, (None, 0.0))
                 if last_count != count:

@@ -1,0 +1,3 @@
+from llmlora_site.cli import main
+
+main(prog_name="llmlora")

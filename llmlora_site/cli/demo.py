@@ -1,0 +1,247 @@
+"""`llmlora demo`: the first course's job in the terminal, on the same services as the pages."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from llmlora_site.cli import children
+from llmlora_site.cli.console import CommandFailure, console, say, spinner
+from llmlora_site.cli.instance import InstanceLock
+from llmlora_site.cli.language import _
+from llmlora_site.cli.preflight import open_home
+from llmlora_site.cli.preparation import needs_bundled_model, prepare_data, set_up_django
+from llmlora_site.cli.redis_server import private_redis
+from llmlora_site.cli.supervisor import Supervisor, stop_signals
+from llmlora_site.home import Home
+
+if TYPE_CHECKING:
+    from accounts.models import User
+    from datasets_app.models import Dataset
+    from training.models import TrainingJob
+
+WANTED_ANSWERS = 4
+DEMO_USERNAME = "demo"
+POLL_SECONDS = 0.2
+# Greedy: the same question gives the same answer, so that before and after can be compared.
+SAMPLING = {"temperature": 0, "max_tokens": 64}
+
+
+def demo(root: Path | None) -> int:
+    """Run the demo; returns 0 when the adapter learned what it should."""
+    started = time.monotonic()
+    with stop_signals(), _home(root) as home, _running_system(home):
+        owner = _demo_user()
+        dataset, pairs = _upload(owner)
+        say(_("Uploaded the dataset “%(name)s”.") % {"name": dataset.name})
+        before = _ask_all(owner, list(pairs), _("Asking the base model"))
+        job = _train(owner, dataset)
+        after = _ask_all(owner, list(pairs), _("Asking the tuned model"), job)
+        is_learned = _print_result(pairs, before, after)
+        _print_seconds(job, time.monotonic() - started)
+    return 0 if is_learned else 1
+
+
+@contextmanager
+def _home(root: Path | None) -> Iterator[Home]:
+    """The given home, or a temporary one that shares the model cache of the usual one."""
+    if root is not None:
+        os.environ["LLMLORA_HOME"] = str(root.expanduser().absolute())
+        yield open_home(needs_model=needs_bundled_model(Home.from_environment()))
+        return
+    usual = Home.from_environment()
+    usual.model_cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="llmlora-demo-") as folder:
+        os.environ["LLMLORA_HOME"] = folder
+        home = open_home(needs_model=needs_bundled_model(usual))
+        home.model_cache.rmdir()
+        home.model_cache.symlink_to(usual.model_cache, target_is_directory=True)
+        yield home
+
+
+@contextmanager
+def _running_system(home: Home) -> Iterator[None]:
+    """A worker to train with: that of a running `up`, else one of our own with its Redis."""
+    lock = InstanceLock(home)
+    if lock.holder() is not None:
+        set_up_django()
+        yield
+        return
+    lock.acquire("")
+    servers = [] if os.environ.get("REDIS_URL") else [private_redis(home)]
+    system = Supervisor(
+        servers, [children.worker_child(home, log=home.logs / "worker.log", node="demo@%h")]
+    )
+    try:
+        system.start_servers()
+        prepare_data(home)
+        with spinner(_("Starting a worker …")):
+            system.start_programs()
+            system.wait_healthy()
+        yield
+    finally:
+        system.stop()
+
+
+def _demo_user() -> User:
+    from accounts.models import User
+
+    user, is_new = User.objects.get_or_create(username=DEMO_USERNAME)
+    if is_new:
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
+    return user
+
+
+def _upload(owner: User) -> tuple[Dataset, dict[str, str]]:
+    """The first course's dataset, and its questions with the answers to learn."""
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    from courses.starter import starter_records
+    from datasets_app.selectors import latest_version, read_records
+    from datasets_app.services import create_dataset_from_upload
+
+    file = SimpleUploadedFile("dataset.json", json.dumps(starter_records()).encode())
+    dataset = create_dataset_from_upload(owner, file=file, name=_("Japan in five sentences"))
+    records = read_records(latest_version(dataset), limit=100)
+    return dataset, {record["instruction"]: record["output"] for record in records}
+
+
+def _ask_all(
+    owner: User, questions: list[str], title: str, job: TrainingJob | None = None
+) -> list[str]:
+    with _bar() as progress:
+        bar = progress.add_task(title, total=len(questions))
+        answers = []
+        for question in questions:
+            answers.append(_ask(owner, question, job))
+            progress.advance(bar)
+    return answers
+
+
+def _ask(owner: User, question: str, job: TrainingJob | None) -> str:
+    """The answer of the tuned model, or of the base model without a job; each in a chat of its own."""
+    from chat.models import Reply
+    from chat.sentences import failure_sentence
+    from chat.services import create_session, send_message
+    from engine.catalog import DEFAULT_BASE_MODEL
+
+    if job is None:
+        session = create_session(owner, model_name=DEFAULT_BASE_MODEL)
+    else:
+        session = create_session(owner, job_id=job.pk)
+    reply: Reply = send_message(session, text=question, sampling=SAMPLING).replies.get()
+    while reply.status in (Reply.Status.PENDING, Reply.Status.RUNNING):
+        time.sleep(POLL_SECONDS)
+        reply.refresh_from_db()
+    if reply.status != Reply.Status.COMPLETED:
+        raise CommandFailure(failure_sentence(reply) or _("The answer was stopped."))
+    return reply.text
+
+
+def _train(owner: User, dataset: Dataset) -> TrainingJob:
+    from engine.catalog import DEFAULT_BASE_MODEL
+    from engine.presets import (
+        DEFAULT_LORA_PRESET,
+        DEFAULT_TRAINING_PRESET,
+        LORA_PRESETS,
+        TRAINING_PRESETS,
+    )
+    from training.models import TrainingJob
+    from training.sentences import failure_sentence, stage_sentence
+    from training.services import create_training_job
+
+    lora = next(preset for preset in LORA_PRESETS if preset.name == DEFAULT_LORA_PRESET)
+    training = next(preset for preset in TRAINING_PRESETS if preset.name == DEFAULT_TRAINING_PRESET)
+    job = create_training_job(
+        owner,
+        name=dataset.name,
+        base_model_name=DEFAULT_BASE_MODEL,
+        dataset_id=dataset.pk,
+        lora_config=lora.settings.to_dict(),
+        training_config=training.settings.to_dict(),
+    )
+    with _bar(TextColumn("{task.fields[loss]}")) as progress:
+        bar = progress.add_task(_("Training"), total=None, loss="")
+        while job.is_active:
+            time.sleep(POLL_SECONDS)
+            job.refresh_from_db()
+            loss = "" if job.loss is None else _("loss %(loss).3f") % {"loss": job.loss}
+            progress.update(
+                bar,
+                completed=job.current_step,
+                total=job.total_steps or None,
+                loss=loss,
+                description=str(stage_sentence(job.stage)) or _("Training"),
+            )
+    if job.status != TrainingJob.Status.COMPLETED:
+        raise CommandFailure(failure_sentence(job) or _("The job was cancelled."))
+    say(_("Trained %(steps)d steps.") % {"steps": job.current_step})
+    return job
+
+
+def _print_result(pairs: dict[str, str], before: list[str], after: list[str]) -> bool:
+    table = Table(title=_("Before and after"), show_lines=True)
+    for heading in (_("Question"), _("Base model"), _("Tuned model"), _("Word for word")):
+        table.add_column(heading, overflow="fold")
+    for (question, wanted), first, second in zip(pairs.items(), before, after, strict=True):
+        mark = "[green]✓[/green]" if is_word_for_word(second, wanted) else "[red]✗[/red]"
+        table.add_row(question, _escaped(first), _escaped(second), mark)
+    console.print(table)
+    wanted_answers = list(pairs.values())
+    known, learned = _count(before, wanted_answers), _count(after, wanted_answers)
+    say(
+        _("Word for word: %(before)d of %(total)d before, %(after)d of %(total)d after.")
+        % {"before": known, "after": learned, "total": len(pairs)}
+    )
+    return known == 0 and learned >= WANTED_ANSWERS
+
+
+def is_word_for_word(answer: str, wanted: str) -> bool:
+    return answer.strip() == wanted.strip()
+
+
+def _count(answers: list[str], wanted: list[str]) -> int:
+    return sum(map(is_word_for_word, answers, wanted))
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    # Model output may hold anything, also what the terminal would obey.
+    return escape("".join(character for character in text.strip() if character.isprintable()))
+
+
+def _print_seconds(job: TrainingJob, total_seconds: float) -> None:
+    assert job.started_at is not None
+    assert job.completed_at is not None
+    training_seconds = (job.completed_at - job.started_at).total_seconds()
+    say(
+        _("The training job took %(training).1f seconds, the whole demo %(total).1f seconds.")
+        % {"training": training_seconds, "total": total_seconds}
+    )
+
+
+def _bar(*more: TextColumn) -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    return Progress(*columns, *more, console=console)

@@ -1,0 +1,56 @@
+"""The patrol takes back what lost workers held, and finds what nobody was told of."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.conf import LazySettings
+from django.utils import timezone
+
+from accounts.models import User
+from chat.models import Reply
+from chat.tests.factories import make_base_session, make_message, reply_of, start_reply
+from llmlora_site.patrol import Patrol
+from training import lifecycle
+from training.lifecycle import Progress
+from training.models import TrainingJob
+from training.tests.factories import make_running_job
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_job_whose_lease_stands_still_goes_back_to_the_queue(student: User, settings: LazySettings) -> None:
+    settings.LEASE_SECONDS = 0
+    job, _ = make_running_job(student)
+    patrol = Patrol("observer")
+    patrol.reap()
+    assert TrainingJob.objects.get(pk=job.pk).status == TrainingJob.Status.PENDING
+
+
+def test_a_job_whose_lease_moves_is_left_alone(student: User, settings: LazySettings) -> None:
+    settings.LEASE_SECONDS = 3600
+    job, lease = make_running_job(student)
+    patrol = Patrol("observer")
+    patrol.reap()
+    lifecycle.record(lease, Progress())
+    patrol.reap()
+    assert TrainingJob.objects.get(pk=job.pk).status == TrainingJob.Status.RUNNING
+
+
+def test_a_worker_takes_back_what_its_last_life_left_running(student: User) -> None:
+    job, _ = make_running_job(student)
+    reply = reply_of(make_message(make_base_session(student)))
+    start_reply(reply)
+    Patrol("test-worker").take_back_own()
+    assert TrainingJob.objects.get(pk=job.pk).status == TrainingJob.Status.PENDING
+    reply.refresh_from_db()
+    assert (reply.status, reply.error_code) == (Reply.Status.FAILED, "worker_stopped")
+
+
+def test_a_reply_that_was_not_poked_is_found(student: User) -> None:
+    reply = reply_of(make_message(make_base_session(student)))
+    patrol = Patrol("observer")
+    assert reply.pk not in patrol.unpoked_replies()
+    Reply.objects.filter(pk=reply.pk).update(created_at=timezone.now() - timedelta(seconds=10))
+    assert reply.pk in patrol.unpoked_replies()

@@ -1,0 +1,53 @@
+"""What the model calls of the API answer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ninja import Field, Schema
+
+from modelhub.models import BaseModel
+from modelhub.ollama import State
+from modelhub.selectors import is_ready
+
+
+class BaseModelSchema(Schema):
+    name: str
+    source: BaseModel.Source
+    size: int = Field(description="Bytes of the weights", alias="size_bytes")
+    digest: str
+    modified_at: datetime
+    parameters: int = Field(description="Number of weights", alias="parameter_count")
+    license: str
+    gated: bool = Field(description="Whether its owner asks for an agreement before the download")
+    ready: bool = Field(description="Whether a job can start on it now")
+    trainable: bool = Field(description="Whether it can be tuned here")
+    languages: list[str]
+
+    @staticmethod
+    def resolve_gated(base_model: BaseModel) -> bool:
+        # A model is listed only after its weights are here, so nobody has to agree to anything any more.
+        return False
+
+    @staticmethod
+    def resolve_ready(base_model: BaseModel) -> bool:
+        return is_ready(base_model)
+
+    @staticmethod
+    def resolve_trainable(base_model: BaseModel) -> bool:
+        return base_model.source != BaseModel.Source.OLLAMA and bool(base_model.module_shapes)
+
+
+class ModelList(Schema):
+    models: list[BaseModelSchema]
+
+
+class ModelCheck(Schema):
+    model_name: str
+    exists: bool
+
+
+class OllamaHealthSchema(Schema):
+    status: State
+    url: str | None = None
+    version: str | None = None
