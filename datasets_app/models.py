@@ -25,7 +25,9 @@ class Dataset(UuidModel):
         CHAT = "chat", _("Chat")
         COMPLETION = "completion", _("Completion")
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="datasets")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="datasets"
+    )
     name = models.CharField(_("name"), max_length=120)
     description = models.TextField(_("description"), blank=True, max_length=2000)
     type = models.CharField(_("type"), max_length=12, choices=Type)
@@ -44,12 +46,18 @@ class Dataset(UuidModel):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def latest(self) -> DatasetVersion:
+        """The newest version; it costs no query where versions are prefetched."""
+        return self.versions.all()[0]
+
 
 class DatasetVersion(UuidModel):
     """The examples as they were at one time; never changed, only superseded.
 
     file holds one JSON record a line, in the shapes of engine.data.records. issues is a list of
-    `{severity, code, count, lines, params}`; token_stats holds `{total, minimum, mean, maximum}` of the default base model.
+    `{severity, code, count, lines, params}`; token_stats holds `{total, minimum, mean, maximum, counted}` of the
+    default base model.
     """
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="versions")
@@ -70,7 +78,11 @@ class DatasetVersion(UuidModel):
         verbose_name = _("dataset version")
         verbose_name_plural = _("dataset versions")
         ordering = ["-number"]
-        constraints = [models.UniqueConstraint(fields=["dataset", "number"], name="dataset_version_number_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["dataset", "number"], name="dataset_version_number_once"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.dataset_id} v{self.number}"

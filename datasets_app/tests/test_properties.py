@@ -1,0 +1,109 @@
+"""Whatever the bytes are, reading them ends in records or in a sentence; what was read comes back unchanged."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.errors import DomainError
+from datasets_app.parsing.pipeline import parse_bytes, parse_records, parse_text
+from datasets_app.tests.factories import CHAT, COMPLETION, INSTRUCTION, json_lines
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=60)
+filled = texts.filter(lambda text: bool(text.strip()))
+plain = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+instructions = st.fixed_dictionaries(
+    {"instruction": filled, "output": filled}, optional={"input": texts, "note": plain}
+)
+turns = st.fixed_dictionaries(
+    {"role": st.sampled_from(["system", "user", "assistant"]), "content": filled}
+)
+chats = st.fixed_dictionaries(
+    {
+        "messages": st.lists(turns, max_size=4).map(
+            lambda found: [*found, {"role": "assistant", "content": "ok"}]
+        )
+    }
+)
+completions = st.fixed_dictionaries({"prompt": filled, "completion": filled})
+datasets = st.one_of(
+    *(st.lists(shape, min_size=1, max_size=5) for shape in (instructions, chats, completions))
+)
+
+SEEDS = [
+    json_lines(INSTRUCTION, CHAT),
+    json.dumps([COMPLETION, INSTRUCTION], indent=1).encode(),
+    json.dumps({"data": [CHAT]}).encode(),
+    'instruction,output\n質問,"答え\n二行"\n'.encode("cp932"),
+    "prompt,completion\na,b\n".encode("utf-16"),
+]
+
+
+def parse(content: bytes, file_name: str = "") -> list | None:
+    """The records, or None where they are refused with a sentence and its faults."""
+    sink = io.BytesIO()
+    try:
+        parse_bytes(content, sink=sink, file_name=file_name)
+    except DomainError as error:
+        if error.faults and str(error.message):
+            return None
+        raise
+    return [json.loads(line) for line in sink.getvalue().decode().split("\n")[:-1]]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=400), st.sampled_from(["", "a.json", "a.jsonl", "a.csv"]))
+def test_any_bytes_end_in_records_or_a_sentence(content: bytes, file_name: str) -> None:
+    parse(content, file_name)
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.data())
+def test_a_damaged_file_ends_in_records_or_a_sentence(data: st.DataObject) -> None:
+    content = bytearray(data.draw(st.sampled_from(SEEDS)))
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(content) - 1))
+        change = data.draw(st.sampled_from(["cut", "flip", "drop", "insert", "repeat"]))
+        if change == "cut":
+            content = content[: place + 1]
+        elif change == "flip":
+            content[place] = data.draw(st.integers(0, 255))
+        elif change == "drop" and len(content) > 1:
+            del content[place]
+        elif change == "insert":
+            content[place:place] = data.draw(
+                st.sampled_from([b'"', b"\\", b"[", b"}", b",", b"\n", b"\x00", b"\xef\xbb\xbf"])
+            )
+        else:
+            content += content[place:]
+    parse(bytes(content))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(max_size=200))
+def test_any_pasted_text_ends_in_records_or_a_sentence(text: str) -> None:
+    with contextlib.suppress(DomainError):
+        parse_text(text, sink=io.BytesIO())
+
+
+@settings(max_examples=150, deadline=None)
+@given(datasets)
+def test_accepted_records_come_back_unchanged_from_every_format(records: list) -> None:
+    assert parse(json_lines(*records)) == records
+    assert parse(json.dumps(records, indent=2).encode()) == records
+    assert parse(json.dumps({"data": records}, ensure_ascii=False).encode()) == records
+    sink = io.BytesIO()
+    parse_records(records, sink=sink)
+    assert [json.loads(line) for line in sink.getvalue().decode().split("\n")[:-1]] == records
