@@ -87,7 +87,11 @@ def create_training_job(
 
     storage.check_free_space()
     return once(
-        owner, "training.job", idempotency_key, make, lambda job_id: TrainingJob.objects.get(pk=job_id, owner=owner)
+        owner,
+        scope="training.job",
+        key=idempotency_key,
+        create=make,
+        find=lambda job_id: TrainingJob.objects.get(pk=job_id, owner=owner),
     )
 
 

@@ -1,0 +1,108 @@
+"""API calls of training: presets, jobs and their progress, the adapter's download."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from ninja import Header, Query, Router, Status
+
+from common.api import ERROR_RESPONSES, current_user, paginated
+from training import selectors, services
+from training.downloads import ArchiveResponse, adapter_response
+from training.models import TrainingJob
+from training.schemas import (
+    JobRequest,
+    JobSchema,
+    PresetsSchema,
+    ProgressSchema,
+    presets_answer,
+    progress_answer,
+)
+
+# Steps are counted in 32 bits; a larger number would be an error of the database instead of an empty list.
+MAX_STEP = 2**31 - 1
+
+router = Router(tags=["training"])
+
+
+@router.get(
+    "/presets",
+    response={200: PresetsSchema} | ERROR_RESPONSES,
+    exclude_none=True,
+    summary="Starting points",
+)
+def presets(request: HttpRequest) -> Any:
+    return presets_answer()
+
+
+@router.post("/jobs", response={201: JobSchema} | ERROR_RESPONSES, summary="Start a training job")
+def create_job(
+    request: HttpRequest,
+    body: JobRequest,
+    idempotency_key: Annotated[str, Header("", alias="Idempotency-Key")],
+) -> Status[TrainingJob]:
+    job = services.create_training_job(
+        current_user(request),
+        name=body.name,
+        base_model_name=body.model_name,
+        dataset_id=body.dataset_id,
+        lora_config=body.lora_config,
+        training_config=body.training_config,
+        idempotency_key=idempotency_key,
+    )
+    return Status(201, job)
+
+
+@router.get(
+    "/jobs", response={200: list[JobSchema]} | ERROR_RESPONSES, summary="Your jobs, newest first"
+)
+@paginated
+def list_jobs(request: HttpRequest) -> QuerySet[TrainingJob]:
+    return selectors.jobs_visible_to(current_user(request))
+
+
+@router.get("/jobs/{uuid:job_id}", response={200: JobSchema} | ERROR_RESPONSES, summary="One job")
+def get_job(request: HttpRequest, job_id: UUID) -> TrainingJob:
+    return selectors.get_job(current_user(request), job_id)
+
+
+@router.get(
+    "/jobs/{uuid:job_id}/progress",
+    response={200: ProgressSchema} | ERROR_RESPONSES,
+    summary="Its curves",
+)
+def get_progress(
+    request: HttpRequest, job_id: UUID, after_step: Annotated[int, Query(-1, ge=-1, le=MAX_STEP)]
+) -> Any:
+    job = selectors.get_job(current_user(request), job_id)
+    return progress_answer(job, selectors.metric_points(job, after_step=after_step))
+
+
+@router.post(
+    "/jobs/{uuid:job_id}/cancel",
+    response={202: JobSchema} | ERROR_RESPONSES,
+    summary="Cancel a job",
+)
+def cancel_job(request: HttpRequest, job_id: UUID) -> Status[TrainingJob]:
+    job = selectors.get_job(current_user(request), job_id)
+    return Status(202, services.cancel_training_job(job))
+
+
+@router.delete(
+    "/jobs/{uuid:job_id}",
+    response={204: None} | ERROR_RESPONSES,
+    summary="Delete a job that is over",
+)
+def delete_job(request: HttpRequest, job_id: UUID) -> Status[None]:
+    services.delete_training_job(selectors.get_job(current_user(request), job_id))
+    return Status(204, None)
+
+
+@router.get(
+    "/jobs/{uuid:job_id}/adapter", response=ERROR_RESPONSES, summary="The adapter as a zip file"
+)
+def get_adapter(request: HttpRequest, job_id: UUID) -> ArchiveResponse:
+    return adapter_response(selectors.get_job(current_user(request), job_id))

@@ -1,0 +1,138 @@
+"""The live socket of one training job: a snapshot, then every event by its dense seq, read from the database."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Any, ClassVar
+
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.db import DatabaseError
+
+from common.errors import NotFoundError
+from common.sockets import CloseCode, LiveConsumer
+from training.events import group_name
+from training.fragments import ALL_PIECES, FAST_PIECES, render_pieces
+from training.schemas import snapshot_event, stored_event
+from training.selectors import events_after, get_job
+
+logger = logging.getLogger(__name__)
+
+FAST_EVENTS = frozenset({"metrics"})
+"""Events that change numbers and curves only, not what a person can do with the job."""
+
+
+class TrainingConsumer(LiveConsumer):
+    """Follows one job until it is over, as JSON events or as the page's fragments.
+
+    A message of the group is a hint: what is sent is read from the rows, so a lost hint costs `recheck_changes_seconds`
+    and nothing else.
+    """
+
+    recheck_changes_seconds: ClassVar[float] = 5.0
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        self._hint = asyncio.Event()
+        self._follower: asyncio.Task[None] | None = None
+        self._sent_seq = 0
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self._follower is not None:
+                self._follower.cancel()
+
+    async def authorise(self) -> bool:
+        try:
+            await database_sync_to_async(get_job)(self.user, self._job_id)
+        except NotFoundError:
+            return False
+        return True
+
+    def group(self) -> str:
+        return group_name(self._job_id)
+
+    async def on_connected(self) -> None:
+        self._follower = asyncio.create_task(self._follow())
+
+    async def training_changed(self, message: dict[str, Any]) -> None:
+        if message["seq"] > self._sent_seq:
+            self._hint.set()
+
+    @property
+    def _job_id(self) -> Any:
+        return self.scope["url_route"]["kwargs"]["job_id"]
+
+    async def _follow(self) -> None:
+        """Send the first state, then what changed at each hint, at most twice a second, until the job is over."""
+        try:
+            is_over = await self._send_first()
+            while not is_over:
+                await asyncio.sleep(settings.LIVE_EVENT_INTERVAL_SECONDS)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self.recheck_changes_seconds):
+                        await self._hint.wait()
+                self._hint.clear()
+                is_over = await self._send_changes()
+            await self.close_with(CloseCode.NORMAL, "")
+        except NotFoundError as error:
+            await self.close_with(CloseCode.NOT_FOUND, error.message)
+        except DatabaseError as error:
+            # The page polls until the socket opens again.
+            logger.warning(
+                "job=%s live socket ended, the database is away: %s", self._job_id, error
+            )
+            await self.close_with(CloseCode.TRY_LATER, "")
+
+    async def _send_first(self) -> bool:
+        if self.last_seq is not None and not self.wants_html:
+            self._sent_seq = self.last_seq
+            return await self._send_changes()
+        return await self._send_state()
+
+    async def _send_state(self) -> bool:
+        seq, is_over, message = await database_sync_to_async(self._read_state)()
+        await self._send(message)
+        self._sent_seq = seq
+        return is_over
+
+    async def _send_changes(self) -> bool:
+        seq, is_over, messages = await database_sync_to_async(self._read_changes)()
+        for message in messages:
+            await self._send(message)
+        self._sent_seq = seq
+        return is_over
+
+    async def _send(self, message: Any) -> None:
+        if self.wants_html:
+            await self.send_html(message)
+        else:
+            await self.send_event(message)
+
+    # --- reads, in a thread -----------------------------------------------------------------------
+
+    def _read_state(self) -> tuple[int, bool, Any]:
+        job = get_job(self.user, self._job_id)
+        message = render_pieces(job, ALL_PIECES) if self.wants_html else snapshot_event(job)
+        return job.event_seq, not job.is_active, message
+
+    def _read_changes(self) -> tuple[int, bool, list[Any]]:
+        job = get_job(self.user, self._job_id)
+        if job.event_seq < self._sent_seq:
+            # The client's number is not one of this job's: it starts anew.
+            seq, is_over, message = self._read_state()
+            return seq, is_over, [message]
+        events = [
+            event for event in events_after(job, self._sent_seq) if event.seq <= job.event_seq
+        ]
+        if not self.wants_html:
+            return job.event_seq, not job.is_active, [stored_event(event, job) for event in events]
+        if not events:
+            return job.event_seq, not job.is_active, []
+        is_fast = {event.type for event in events} <= FAST_EVENTS
+        return (
+            job.event_seq,
+            not job.is_active,
+            [render_pieces(job, FAST_PIECES if is_fast else ALL_PIECES)],
+        )

@@ -1,0 +1,311 @@
+"""The form of a new training job, made from the parameters of engine.config: no range or text stands here twice."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.forms.boundfield import BoundField
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext_lazy
+
+from accounts.models import User
+from common.errors import Fault
+from datasets_app.models import Dataset
+from datasets_app.selectors import datasets_visible_to, latest_version
+from engine.catalog import DEFAULT_BASE_MODEL
+from engine.config import (
+    InvalidValueError,
+    LoraHyperparameters,
+    Parameter,
+    TrainingHyperparameters,
+    read_value,
+)
+from engine.presets import (
+    DEFAULT_LORA_PRESET,
+    DEFAULT_TRAINING_PRESET,
+    LORA_PRESETS,
+    TRAINING_PRESETS,
+    LoraPreset,
+    TrainingPreset,
+)
+from modelhub.models import BaseModel
+from modelhub.selectors import base_models
+from training.models import TrainingJob
+from training.sentences import fault_sentence
+
+LORA_PREFIX = "lora_config"
+TRAINING_PREFIX = "training_config"
+KINDS: dict[str, type[LoraHyperparameters] | type[TrainingHyperparameters]] = {
+    LORA_PREFIX: LoraHyperparameters,
+    TRAINING_PREFIX: TrainingHyperparameters,
+}
+PRESETS: dict[str, tuple[LoraPreset, ...] | tuple[TrainingPreset, ...]] = {
+    LORA_PREFIX: LORA_PRESETS,
+    TRAINING_PREFIX: TRAINING_PRESETS,
+}
+DEFAULT_PRESETS = {LORA_PREFIX: DEFAULT_LORA_PRESET, TRAINING_PREFIX: DEFAULT_TRAINING_PRESET}
+PRESET_LABELS = {
+    LORA_PREFIX: gettext_lazy("Size of the adapter"),
+    TRAINING_PREFIX: gettext_lazy("Length of the training"),
+}
+OWN_SETTINGS = "own"
+"""The preset that is none: values of an earlier job, or changed by hand."""
+
+SIMPLE_FIELDS = ("training_config.learning_rate", "training_config.num_epochs", "lora_config.r")
+
+CHOICE_LABELS: dict[str, str | Promise] = {
+    "lora": "LoRA",
+    "rslora": "rsLoRA",
+    "dora": "DoRA",
+    "constant": gettext_lazy("Constant"),
+    "linear": gettext_lazy("Straight line"),
+    "cosine": gettext_lazy("Soft curve"),
+}
+
+
+class NumberField(forms.Field):
+    """A number typed by a person: full-width digits are fine, its range comes from the parameter."""
+
+    def __init__(self, parameter_name: str, parameter: Parameter, **kwargs: Any) -> None:
+        self.parameter_name = parameter_name
+        self.parameter = parameter
+        is_integer = parameter.kind == "integer"
+        limits = {"min": parameter.minimum, "max": parameter.maximum}
+        attributes = {name: f"{value:.15g}" for name, value in limits.items() if value is not None}
+        attributes["step"] = "1" if is_integer else "any"
+        super().__init__(widget=forms.NumberInput(attrs=attributes), **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        return f"{value:g}" if isinstance(value, float) else value
+
+    def clean(self, value: Any) -> Any:
+        try:
+            return read_value(self.parameter_name, self.parameter, _read_number(value))
+        except InvalidValueError as fault:
+            raise ValidationError(fault_sentence(fault), code=fault.reason) from fault
+
+
+class ModulesField(forms.MultipleChoiceField):
+    """The target layers."""
+
+    def __init__(self, parameter_name: str, parameter: Parameter, **kwargs: Any) -> None:
+        self.parameter_name = parameter_name
+        self.parameter = parameter
+        choices = [(name, name) for name in LoraHyperparameters().target_modules]
+        super().__init__(choices=choices, widget=forms.CheckboxSelectMultiple, **kwargs)
+
+    def clean(self, value: Any) -> Any:
+        try:
+            return read_value(self.parameter_name, self.parameter, value or [])
+        except InvalidValueError as fault:
+            raise ValidationError(fault_sentence(fault), code=fault.reason) from fault
+
+
+def _read_number(value: Any) -> float | int | str:
+    """The number in a text, or the text itself where there is none."""
+    text = unicodedata.normalize("NFKC", str(value or "")).strip().replace("\u2212", "-")
+    if "_" in text:
+        return text
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _parameter_field(name: str, parameter: Parameter) -> forms.Field:
+    words = {"label": gettext_lazy(parameter.label), "help_text": gettext_lazy(parameter.help)}
+    if parameter.kind == "modules":
+        return ModulesField(name, parameter, **words)
+    if parameter.kind == "choice":
+        choices = [(value, CHOICE_LABELS.get(value, value)) for value in parameter.choices]
+        return forms.ChoiceField(choices=choices, **words)
+    return NumberField(name, parameter, **words)
+
+
+class DatasetChoice(forms.ModelChoiceField):
+    def label_from_instance(self, obj: Any) -> str:
+        count = latest_version(obj).example_count
+        return ngettext_lazy(
+            "%(name)s (%(count)d example)", "%(name)s (%(count)d examples)", count
+        ) % {
+            "name": obj.name,
+            "count": count,
+        }
+
+
+class TrainingJobForm(forms.Form):
+    """Everything that a new job needs; `settings_of` gives what the service takes."""
+
+    idempotency_key = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=TrainingJob._meta.get_field("name").max_length,
+        help_text=gettext_lazy("So that you find the job again."),
+        error_messages={
+            "required": gettext_lazy("Give the job a name, so that you find it again.")
+        },
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    dataset = DatasetChoice(
+        queryset=Dataset.objects.none(),
+        label=gettext_lazy("Dataset"),
+        help_text=gettext_lazy("What the adapter learns."),
+        empty_label=gettext_lazy("Choose a dataset"),
+        error_messages={
+            "required": gettext_lazy("Choose the dataset that the adapter learns."),
+            "invalid_choice": gettext_lazy(
+                "This dataset is not there any more, or it is not yours. Choose another one."
+            ),
+        },
+    )
+    base_model = forms.ChoiceField(
+        label=gettext_lazy("Base model"),
+        help_text=gettext_lazy("The model that stays frozen while the adapter learns."),
+        error_messages={
+            "required": gettext_lazy("Choose the base model that is tuned."),
+            "invalid_choice": gettext_lazy(
+                "This base model is not there any more. Choose another one."
+            ),
+        },
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.use_required_attribute = False
+        self.base_models = {base_model.name: base_model for base_model in base_models()}
+        self.fields["dataset"].queryset = datasets_visible_to(user)  # type: ignore[attr-defined]
+        self.fields["base_model"].choices = [(name, name) for name in self.base_models]  # type: ignore[attr-defined]
+        for prefix, presets in PRESETS.items():
+            self.fields[preset_field(prefix)] = forms.ChoiceField(
+                label=PRESET_LABELS[prefix],
+                choices=[(preset.name, gettext_lazy(preset.label)) for preset in presets]
+                + [(OWN_SETTINGS, gettext_lazy("My own settings"))],
+                widget=forms.RadioSelect,
+                required=False,
+            )
+            for name, parameter in KINDS[prefix].parameters().items():
+                self.fields[f"{prefix}.{name}"] = _parameter_field(name, parameter)
+
+    def settings_of(self, prefix: str) -> dict[str, Any]:
+        """The clean values of one kind, by the parameters' own names."""
+        values = self.cleaned_data
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name in KINDS[prefix].parameters()
+            if (value := values.get(f"{prefix}.{name}")) is not None
+        }
+
+    def read_settings(self) -> tuple[LoraHyperparameters, TrainingHyperparameters] | None:
+        """Both kinds of settings as they stand in the form, or None while one of them has a fault."""
+        if not self.is_bound:
+            values = [self._initial_settings(prefix) for prefix in KINDS]
+        elif self.setting_faults():
+            return None
+        else:
+            values = [self.settings_of(prefix) for prefix in KINDS]
+        return LoraHyperparameters.from_mapping(values[0]), TrainingHyperparameters.from_mapping(
+            values[1]
+        )
+
+    def setting_faults(self) -> list[tuple[str, str]]:
+        """The label and the fault of each hyperparameter that can not be used."""
+        return [
+            (str(self.fields[name].label), str(sentence))
+            for name, sentences in self.errors.items()
+            if name.startswith((f"{LORA_PREFIX}.", f"{TRAINING_PREFIX}."))
+            for sentence in sentences
+        ]
+
+    def chosen_base_model(self) -> BaseModel | None:
+        source = self.cleaned_data if self.is_bound else self.initial
+        return self.base_models.get(source.get("base_model", ""))
+
+    def chosen_dataset(self) -> Dataset | None:
+        if self.is_bound:
+            return self.cleaned_data.get("dataset")
+        choices = self.fields["dataset"].queryset  # type: ignore[attr-defined]
+        return choices.filter(pk=self.initial.get("dataset")).first()
+
+    def _initial_settings(self, prefix: str) -> dict[str, Any]:
+        return {name: self.initial[f"{prefix}.{name}"] for name in KINDS[prefix].parameters()}
+
+    def add_faults(self, faults: Iterable[Fault]) -> None:
+        """Show the service's faults at the fields that they name."""
+        own_names = {"model_name": "base_model", "dataset_id": "dataset"}
+        for fault in faults:
+            field = own_names.get(fault.field or "", fault.field)
+            self.add_error(field if field in self.fields else None, str(fault.message))
+
+    def preset_groups(self) -> list[tuple[str, BoundField, list[tuple[Any, str]]]]:
+        """For each kind: its prefix, the radio buttons, and each button with its sentence."""
+        groups = []
+        for prefix, presets in PRESETS.items():
+            helps = [_(preset.help) for preset in presets] + [
+                _("The values below, as you set them.")
+            ]
+            field = self[preset_field(prefix)]
+            groups.append((prefix, field, list(zip(field.subwidgets, helps, strict=True))))
+        return groups
+
+    def simple_fields(self) -> list[BoundField]:
+        return [self[name] for name in SIMPLE_FIELDS]
+
+    def advanced_groups(self) -> list[tuple[str, list[BoundField]]]:
+        titles = {LORA_PREFIX: _("Adapter"), TRAINING_PREFIX: _("Training")}
+        return [
+            (
+                titles[prefix],
+                [
+                    self[f"{prefix}.{name}"]
+                    for name in kind.parameters()
+                    if f"{prefix}.{name}" not in SIMPLE_FIELDS
+                ],
+            )
+            for prefix, kind in KINDS.items()
+        ]
+
+    def has_advanced_faults(self) -> bool:
+        return any(field.errors for _title, fields in self.advanced_groups() for field in fields)
+
+
+def preset_field(prefix: str) -> str:
+    return f"{prefix}_preset"
+
+
+def preset_values(prefix: str, preset_name: str) -> dict[str, Any]:
+    """The form values of a preset; none for the person's own settings."""
+    preset = next((preset for preset in PRESETS[prefix] if preset.name == preset_name), None)
+    return _form_values(prefix, preset.settings.to_dict()) if preset else {}
+
+
+def default_values() -> dict[str, Any]:
+    """The form values of a first job."""
+    values: dict[str, Any] = {"base_model": DEFAULT_BASE_MODEL}
+    for prefix, name in DEFAULT_PRESETS.items():
+        values |= {preset_field(prefix): name} | preset_values(prefix, name)
+    return values
+
+
+def job_values(job: TrainingJob) -> dict[str, Any]:
+    """The form values that repeat a job; a preset is named where the settings are exactly its own."""
+    values: dict[str, Any] = {
+        "name": job.name,
+        "base_model": job.base_model.name,
+        "dataset": job.dataset_version.dataset_id,
+    }
+    for prefix, settings in ((LORA_PREFIX, job.lora), (TRAINING_PREFIX, job.training)):
+        values |= _form_values(prefix, settings.to_dict())
+        same = (preset.name for preset in PRESETS[prefix] if preset.settings == settings)
+        values[preset_field(prefix)] = next(same, OWN_SETTINGS)
+    return values
+
+
+def _form_values(prefix: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{prefix}.{name}": value for name, value in settings.items()}

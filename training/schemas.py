@@ -1,0 +1,235 @@
+"""What the training calls of the API take and answer, and the events of the training socket.
+
+The hyperparameters' ranges in the documentation are generated from engine.config; the service checks the values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+from ninja import Field, Schema
+from pydantic import ConfigDict, WithJsonSchema
+
+from engine.config import LoraHyperparameters, Parameter, TrainingHyperparameters
+from engine.presets import (
+    DEFAULT_LORA_PRESET,
+    DEFAULT_TRAINING_PRESET,
+    LORA_PRESETS,
+    TRAINING_PRESETS,
+    LoraPreset,
+    TrainingPreset,
+)
+from training.models import MetricPoint, TrainingEvent, TrainingJob
+from training.selectors import metric_points, queue_position, remaining_seconds
+from training.sentences import failure_sentence
+
+JSON_TYPES = {"integer": "integer", "number": "number", "choice": "string"}
+
+
+def _settings_schema(
+    kind: type[LoraHyperparameters] | type[TrainingHyperparameters],
+) -> dict[str, Any]:
+    defaults = kind().to_dict()
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "description": "A setting that is left out takes its default.",
+        "properties": {
+            name: _parameter_schema(parameter, defaults[name])
+            for name, parameter in kind.parameters().items()
+        },
+    }
+
+
+def _parameter_schema(parameter: Parameter, default: Any) -> dict[str, Any]:
+    schema: dict[str, Any] = {
+        "title": parameter.label,
+        "description": parameter.help,
+        "default": default,
+    }
+    if parameter.kind == "modules":
+        items = {"type": "string", "enum": [*LoraHyperparameters().target_modules]}
+        return schema | {"oneOf": [{"type": "array", "items": items}, {"const": "all-linear"}]}
+    schema["type"] = JSON_TYPES[parameter.kind]
+    limits = {"minimum": parameter.minimum, "maximum": parameter.maximum}
+    schema |= {name: value for name, value in limits.items() if value is not None}
+    return schema | ({"enum": [*parameter.choices]} if parameter.choices else {})
+
+
+LoraConfig = Annotated[dict[str, Any], WithJsonSchema(_settings_schema(LoraHyperparameters))]
+TrainingConfig = Annotated[
+    dict[str, Any], WithJsonSchema(_settings_schema(TrainingHyperparameters))
+]
+
+
+class JobRequest(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(description="So that you find the job again")
+    model_name: str = Field(description="Name of a base model, from GET /api/models")
+    dataset_id: str
+    lora_config: LoraConfig = Field(default_factory=dict)
+    training_config: TrainingConfig = Field(default_factory=dict)
+
+
+class PresetSchema(Schema):
+    name: str
+    label: str
+    help: str
+    is_default: bool
+    lora_config: LoraConfig | None = None
+    training_config: TrainingConfig | None = None
+
+
+class PresetsSchema(Schema):
+    lora: list[PresetSchema]
+    training: list[PresetSchema]
+
+
+class JobSchema(Schema):
+    """A training job: what was asked for, and how far it is."""
+
+    id: UUID
+    name: str
+    model_name: str
+    dataset_id: UUID
+    lora_config: LoraConfig
+    training_config: TrainingConfig
+    status: str = Field(description="pending, running, completed, failed or cancelled")
+    stage: str = Field(
+        description="queued, preparing, baseline, training, evaluating, saving, cancelling or done"
+    )
+    progress: float = Field(description="Share of the steps that are done, from 0 to 1")
+    current_epoch: float
+    total_epochs: int
+    current_step: int
+    total_steps: int
+    loss: float | None
+    best_loss: float | None
+    eval_loss: float | None
+    baseline_loss: float | None = Field(description="Held-out loss of the untouched base model")
+    queue_position: int | None = Field(description="1 is next; null when the job does not wait")
+    estimated_time_remaining: float | None = Field(
+        description="Seconds; null until enough steps were measured"
+    )
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    error_message: str | None = Field(description="What happened, why and what to do")
+    error_code: str | None
+
+    @staticmethod
+    def resolve_model_name(job: TrainingJob) -> str:
+        return job.base_model.name
+
+    @staticmethod
+    def resolve_dataset_id(job: TrainingJob) -> UUID:
+        return job.dataset_version.dataset_id
+
+    @staticmethod
+    def resolve_total_epochs(job: TrainingJob) -> int:
+        return job.training.num_epochs
+
+    @staticmethod
+    def resolve_queue_position(job: TrainingJob) -> int | None:
+        return queue_position(job)
+
+    @staticmethod
+    def resolve_estimated_time_remaining(job: TrainingJob) -> float | None:
+        seconds = remaining_seconds(job)
+        return None if seconds is None else round(seconds, 1)
+
+    @staticmethod
+    def resolve_error_message(job: TrainingJob) -> str | None:
+        return failure_sentence(job) or None
+
+    @staticmethod
+    def resolve_error_code(job: TrainingJob) -> str | None:
+        return job.error_code or None
+
+
+class MetricSchema(Schema):
+    """The measurements after one step; step 0 is the untouched base model."""
+
+    step: int
+    epoch: float
+    loss: float | None
+    learning_rate: float | None
+    eval_loss: float | None
+    grad_norm: float | None
+    tokens_per_second: float | None
+    timestamp: datetime
+
+    @staticmethod
+    def resolve_timestamp(point: MetricPoint) -> datetime:
+        return point.recorded_at
+
+
+class ProgressSchema(Schema):
+    job_id: UUID
+    status: str
+    stage: str
+    progress: float
+    current_epoch: float
+    total_epochs: int
+    current_step: int
+    total_steps: int
+    loss: float | None
+    metrics: list[MetricSchema]
+
+
+def presets_answer() -> dict[str, list[dict[str, Any]]]:
+    return {
+        "lora": [_preset(preset, "lora_config") for preset in LORA_PRESETS],
+        "training": [_preset(preset, "training_config") for preset in TRAINING_PRESETS],
+    }
+
+
+def _preset(preset: LoraPreset | TrainingPreset, settings_name: str) -> dict[str, Any]:
+    return {
+        "name": preset.name,
+        "label": _(preset.label),
+        "help": _(preset.help),
+        "is_default": preset.name in (DEFAULT_LORA_PRESET, DEFAULT_TRAINING_PRESET),
+        settings_name: preset.settings.to_dict(),
+    }
+
+
+def progress_answer(job: TrainingJob, points: Sequence[MetricPoint]) -> dict[str, Any]:
+    return {
+        "job_id": job.pk,
+        "status": job.status,
+        "stage": job.stage,
+        "progress": job.progress,
+        "current_epoch": job.current_epoch,
+        "total_epochs": job.training.num_epochs,
+        "current_step": job.current_step,
+        "total_steps": job.total_steps,
+        "loss": job.loss,
+        "metrics": list(points),
+    }
+
+
+def snapshot_event(job: TrainingJob) -> dict[str, Any]:
+    """The whole state of a job as the first event of a socket; later events start at seq + 1.
+
+    The points are read after the job's seq, so they may be newer: events repeat them, by step.
+    """
+    return {
+        "type": "snapshot",
+        "seq": job.event_seq,
+        "job": JobSchema.from_orm(job).model_dump(),
+        "metrics": [MetricSchema.from_orm(point).model_dump() for point in metric_points(job)],
+    }
+
+
+def stored_event(event: TrainingEvent, job: TrainingJob) -> dict[str, Any]:
+    """An event's row as the socket sends it; a failure comes with its sentence."""
+    body = {**event.payload, "type": event.type, "seq": event.seq}
+    if event.type == "finished" and job.error_code:
+        body["error_message"] = failure_sentence(job)
+    return body

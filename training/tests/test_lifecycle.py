@@ -1,0 +1,109 @@
+"""Claims, leases and endings of jobs: what a worker may write, and when it may not any more."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from accounts.models import User
+from training import lifecycle
+from training.lifecycle import Lease, LeaseLostError, Progress
+from training.models import MetricPoint, TrainingJob
+from training.tests.factories import make_running_job, make_training_job
+
+pytestmark = pytest.mark.django_db
+Status = TrainingJob.Status
+
+
+def stored(job: TrainingJob) -> TrainingJob:
+    return TrainingJob.objects.get(pk=job.pk)
+
+
+def test_the_longest_waiting_job_is_claimed_once(student: User) -> None:
+    first = make_training_job(student)
+    second = make_training_job(student, dataset_version=first.dataset_version)
+    leases = [lifecycle.claim_next("worker") for _ in range(3)]
+    assert [lease and lease.job_id for lease in leases] == [first.pk, second.pk, None]
+    assert stored(first).status == Status.RUNNING
+    assert stored(first).attempt == 1
+
+
+def test_a_cancelled_job_is_not_claimed(student: User) -> None:
+    job = make_training_job(student)
+    assert lifecycle.request_cancel(job.pk)
+    assert lifecycle.claim_next("worker") is None
+    assert stored(job).status == Status.CANCELLED
+
+
+def test_a_worker_that_lost_its_lease_writes_nothing(student: User) -> None:
+    job, lease = make_running_job(student)
+    stale = Lease(job.pk, uuid.uuid4(), 1)
+    with pytest.raises(LeaseLostError):
+        lifecycle.record(stale, Progress(fields={"loss": 0.1}))
+    with pytest.raises(LeaseLostError):
+        lifecycle.fail(stale, "internal")
+    assert stored(job).loss is None
+    assert not lifecycle.record(lease, Progress(fields={"loss": 0.5}))
+    assert stored(job).loss == 0.5
+
+
+def test_every_write_renews_the_lease_and_brings_back_the_request_to_cancel(student: User) -> None:
+    job, lease = make_running_job(student)
+    assert not lifecycle.record(lease, Progress())
+    assert lifecycle.request_cancel(job.pk)
+    assert stored(job).stage == TrainingJob.Stage.CANCELLING
+    assert lifecycle.record(lease, Progress())
+    assert stored(job).lease_count == 2
+
+
+def test_a_job_ends_once(student: User) -> None:
+    job, lease = make_running_job(student)
+    lifecycle.finish_cancelled(lease)
+    with pytest.raises(LeaseLostError):
+        lifecycle.fail(lease, "internal")
+    assert not lifecycle.request_cancel(job.pk)
+    assert stored(job).status == Status.CANCELLED
+
+
+def test_events_are_numbered_without_a_gap(student: User) -> None:
+    job = make_training_job(student)
+    lease = lifecycle.claim_next("worker")
+    assert lease is not None
+    lifecycle.record(lease, Progress(events=[("metrics", {"points": []}), ("stage", {"stage": "training"})]))
+    lifecycle.request_cancel(job.pk)
+    lifecycle.finish_cancelled(lease)
+    numbers = list(job.events.order_by("seq").values_list("seq", flat=True))
+    assert numbers == [1, 2, 3, 4, 5]
+    assert stored(job).event_seq == 5
+
+
+def test_a_worker_that_stops_in_good_order_gives_the_job_back_uncharged(student: User) -> None:
+    job, lease = make_running_job(student)
+    lifecycle.release(job.pk, lease.token, is_charged=False)
+    assert (stored(job).status, stored(job).attempt) == (Status.PENDING, 0)
+
+
+def test_a_job_whose_workers_are_lost_again_and_again_fails_and_says_so(student: User) -> None:
+    job = make_training_job(student)
+    for _ in range(3):
+        lease = lifecycle.claim_next("worker")
+        assert lease is not None
+        lifecycle.release(job.pk, lease.token, is_charged=True)
+    assert (stored(job).status, stored(job).error_code) == (Status.FAILED, "worker_lost")
+    assert lifecycle.claim_next("worker") is None
+
+
+def test_a_lost_worker_of_a_job_that_was_to_be_cancelled_ends_it_as_cancelled(student: User) -> None:
+    job, lease = make_running_job(student)
+    lifecycle.request_cancel(job.pk)
+    lifecycle.release(job.pk, lease.token, is_charged=True)
+    assert stored(job).status == Status.CANCELLED
+
+
+def test_a_second_attempt_starts_without_the_points_of_the_first(student: User) -> None:
+    job, lease = make_running_job(student, step_count=5)
+    lifecycle.release(job.pk, lease.token, is_charged=True)
+    lifecycle.claim_next("worker")
+    assert not MetricPoint.objects.filter(job=job).exists()
+    assert stored(job).current_step == 0
