@@ -60,7 +60,9 @@ def _fail(lease: Lease, code: str) -> None:
 
 
 def _generate(lease: Lease) -> None:
-    work = engine().submit_generation(_spec(lease.reply_id), work_id=f"{lease.reply_id}-{lease.token}")
+    work = engine().submit_generation(
+        _spec(lease.reply_id), work_id=f"{lease.reply_id}-{lease.token}"
+    )
     try:
         end = _follow(work, lease)
     except BaseException:
@@ -68,7 +70,12 @@ def _generate(lease: Lease) -> None:
         raise
     match end["type"]:
         case "finished":
-            lifecycle.complete(lease, finish_reason=end["finish_reason"], usage=end["usage"], timings=end["timings"])
+            lifecycle.complete(
+                lease,
+                finish_reason=end["finish_reason"],
+                usage=end["usage"],
+                timings=end["timings"],
+            )
         case "failed":
             logger.warning("reply=%s failed: %s %s", lease.reply_id, end["code"], end["detail"])
             lifecycle.fail(lease, end["code"], end["params"])
@@ -102,7 +109,9 @@ def _follow(work: Work, lease: Lease) -> dict[str, Any]:
 
 
 def _spec(reply_id: Any) -> GenerationSpec:
-    reply = Reply.objects.select_related("message__session__job__base_model", "message__session__base_model").get(pk=reply_id)
+    reply = Reply.objects.select_related(
+        "message__session__job__base_model", "message__session__base_model"
+    ).get(pk=reply_id)
     session = reply.message.session
     base_model = session.job.base_model if session.job else session.base_model
     assert base_model is not None  # the table's constraint says so
@@ -125,11 +134,19 @@ def _turns(reply: Reply) -> list[ChatTurn]:
     system_prompt = session.settings.get("system_prompt", "")
     if system_prompt:
         turns.append({"role": "system", "content": system_prompt})
-    earlier = Message.objects.filter(session=session, created_at__lt=reply.message.created_at).order_by("created_at")
+    earlier = Message.objects.filter(
+        session=session, created_at__lt=reply.message.created_at
+    ).order_by("created_at")
     for message in earlier.prefetch_related("replies"):
-        own = next((item for item in message.replies.all() if item.target == reply.target and item.text), None)
+        own = next(
+            (item for item in message.replies.all() if item.target == reply.target and item.text),
+            None,
+        )
         if own is not None:
-            turns += [{"role": "user", "content": message.text}, {"role": "assistant", "content": own.text}]
+            turns += [
+                {"role": "user", "content": message.text},
+                {"role": "assistant", "content": own.text},
+            ]
     turns.append({"role": "user", "content": reply.message.text})
     return turns
 
@@ -147,6 +164,8 @@ def _local_adapter(adapter: Adapter) -> tuple[str, str]:
 
 
 def _trim(cache: Path) -> None:
-    folders = sorted((path for path in cache.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
+    folders = sorted(
+        (path for path in cache.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime
+    )
     for folder in folders[:-KEPT_ADAPTERS]:
         shutil.rmtree(folder, ignore_errors=True)

@@ -48,7 +48,12 @@ def claim(reply_id: uuid.UUID | str, worker_name: str) -> Lease | None:
     lease = Lease(reply.pk, reply.message.session_id, token)
     _publish(
         lease.session_id,
-        {"type": "started", "message_id": str(reply.message_id), "reply_id": str(reply.pk), "target": reply.target},
+        {
+            "type": "started",
+            "message_id": str(reply.message_id),
+            "reply_id": str(reply.pk),
+            "target": reply.target,
+        },
     )
     return lease
 
@@ -66,12 +71,17 @@ def append_text(lease: Lease, *, offset: int, text: str) -> bool:
     if not changed:
         raise LeaseLostError
     if text:
-        _publish(lease.session_id, {"type": "text", "reply_id": str(lease.reply_id), "offset": offset, "text": text})
+        _publish(
+            lease.session_id,
+            {"type": "text", "reply_id": str(lease.reply_id), "offset": offset, "text": text},
+        )
     return Reply.objects.filter(pk=lease.reply_id, is_cancel_requested=True).exists()
 
 
 @transaction.atomic
-def complete(lease: Lease, *, finish_reason: str, usage: dict[str, Any], timings: dict[str, Any]) -> None:
+def complete(
+    lease: Lease, *, finish_reason: str, usage: dict[str, Any], timings: dict[str, Any]
+) -> None:
     _finish(lease, Status.COMPLETED, finish_reason=finish_reason, usage=usage, timings=timings)
     _publish_finished(lease.session_id, lease.reply_id, finish_reason, usage, timings)
 
@@ -88,7 +98,8 @@ def fail(lease: Lease, code: str, params: dict[str, Any] | None = None) -> None:
     """The text so far stays."""
     _finish(lease, Status.FAILED, finish_reason="error", error_code=code, error_params=params or {})
     _publish(
-        lease.session_id, {"type": "error", "reply_id": str(lease.reply_id), "code": code, "params": params or {}}
+        lease.session_id,
+        {"type": "error", "reply_id": str(lease.reply_id), "code": code, "params": params or {}},
     )
 
 
@@ -110,7 +121,9 @@ def request_cancel(session_id: uuid.UUID) -> int:
 
 def lose(reply_id: uuid.UUID, token: uuid.UUID) -> None:
     """The worker of a running reply is gone: what it wrote stays, and the reader is told."""
-    session_id = Reply.objects.values_list("message__session_id", flat=True).filter(pk=reply_id).first()
+    session_id = (
+        Reply.objects.values_list("message__session_id", flat=True).filter(pk=reply_id).first()
+    )
     if session_id is None:
         return
     try:
@@ -124,13 +137,19 @@ def _held(lease: Lease) -> Any:
 
 
 def _finish(lease: Lease, status: Reply.Status, **fields: Any) -> None:
-    changed = _held(lease).update(status=status, lease_token=None, completed_at=timezone.now(), **fields)
+    changed = _held(lease).update(
+        status=status, lease_token=None, completed_at=timezone.now(), **fields
+    )
     if not changed:
         raise LeaseLostError
 
 
 def _publish_finished(
-    session_id: uuid.UUID, reply_id: uuid.UUID, finish_reason: str, usage: dict[str, Any], timings: dict[str, Any]
+    session_id: uuid.UUID,
+    reply_id: uuid.UUID,
+    finish_reason: str,
+    usage: dict[str, Any],
+    timings: dict[str, Any],
 ) -> None:
     _publish(
         session_id,

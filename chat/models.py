@@ -23,10 +23,24 @@ class ChatSession(UuidModel):
     With is_compared, each message is answered twice: by the tuned model and by its base model.
     """
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="chat_sessions")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="chat_sessions"
+    )
     name = models.CharField(_("name"), max_length=120)
-    job = models.ForeignKey("training.TrainingJob", on_delete=models.CASCADE, null=True, blank=True, related_name="chat_sessions")
-    base_model = models.ForeignKey("modelhub.BaseModel", on_delete=models.PROTECT, null=True, blank=True, related_name="chat_sessions")
+    job = models.ForeignKey(
+        "training.TrainingJob",
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="chat_sessions",
+    )
+    base_model = models.ForeignKey(
+        "modelhub.BaseModel",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="chat_sessions",
+    )
     is_compared = models.BooleanField(default=False)
     settings = models.JSONField(default=dict)
     event_seq = models.PositiveIntegerField(default=0)
@@ -43,7 +57,8 @@ class ChatSession(UuidModel):
         constraints = [
             models.CheckConstraint(
                 name="chat_has_one_model",
-                condition=models.Q(job__isnull=True, base_model__isnull=False) | models.Q(job__isnull=False, base_model__isnull=True),
+                condition=models.Q(job__isnull=True, base_model__isnull=False)
+                | models.Q(job__isnull=False, base_model__isnull=True),
             ),
         ]
 
@@ -103,7 +118,9 @@ class Reply(UuidModel):
         verbose_name = _("reply")
         verbose_name_plural = _("replies")
         ordering = ["target", "created_at"]
-        constraints = [models.UniqueConstraint(fields=["message", "target"], name="reply_target_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["message", "target"], name="reply_target_once")
+        ]
         indexes = [models.Index(fields=["status", "created_at"], name="reply_status_oldest")]
 
     def __str__(self) -> str:

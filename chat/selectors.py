@@ -48,4 +48,8 @@ def talkable_jobs(user: Person) -> QuerySet[TrainingJob]:
 
 def active_reply_ids(session: ChatSession) -> list[UUID]:
     """Replies that wait or are being written."""
-    return list(Reply.objects.filter(message__session=session, status__in=ACTIVE).values_list("pk", flat=True))
+    return list(
+        Reply.objects.filter(message__session=session, status__in=ACTIVE).values_list(
+            "pk", flat=True
+        )
+    )

@@ -12,12 +12,18 @@ from modelhub.sentences import engine_failure_sentence
 
 def failure_sentence(reply: Reply) -> str:
     """What happened, why, and what to do; empty unless the reply failed."""
-    return error_sentence(reply.error_code, reply.error_params) if reply.status == Reply.Status.FAILED else ""
+    return (
+        error_sentence(reply.error_code, reply.error_params)
+        if reply.status == Reply.Status.FAILED
+        else ""
+    )
 
 
 def error_sentence(code: str, params: dict[str, Any]) -> str:
     if code == "engine_died":
-        return _("The engine stopped while it was answering, perhaps for lack of memory. It has been started again: send the message again.")
+        return _(
+            "The engine stopped while it was answering, perhaps for lack of memory. It has been started again: send the message again."
+        )
     return engine_failure_sentence(code, params)
 
 

@@ -52,12 +52,16 @@ def create_session(
     faults: list[Fault] = []
     clean = _session_settings(settings or {}, faults)
     if faults:
-        raise InvalidInputError(_("The chat was not opened, because some settings can not be used."), faults=faults)
+        raise InvalidInputError(
+            _("The chat was not opened, because some settings can not be used."), faults=faults
+        )
     session = ChatSession(owner=owner, settings=clean)
     if job_id is not None:
         job = get_job(owner, job_id)
         if not talkable_jobs(owner).filter(pk=job.pk).exists():
-            raise ConflictError(_("This job has no adapter to talk to yet. Wait until it is completed."))
+            raise ConflictError(
+                _("This job has no adapter to talk to yet. Wait until it is completed.")
+            )
         session.job = job
         session.is_compared = is_compared
         session.name = clean_name(name) or job.name[:MAX_NAME_CHARACTERS]
@@ -68,7 +72,9 @@ def create_session(
     return session
 
 
-def send_message(session: ChatSession, *, text: str, sampling: dict[str, Any] | None = None) -> Message:
+def send_message(
+    session: ChatSession, *, text: str, sampling: dict[str, Any] | None = None
+) -> Message:
     """Store the message and queue its replies.
 
     Raises:
@@ -102,7 +108,9 @@ def rename_session(session: ChatSession, name: str) -> ChatSession:
     """Raises InvalidInputError when the name is empty."""
     session.name = clean_name(name)
     if not session.name:
-        raise InvalidInputError(_("Give the chat a name."), faults=[Fault(_("Give the chat a name."), field="name")])
+        raise InvalidInputError(
+            _("Give the chat a name."), faults=[Fault(_("Give the chat a name."), field="name")]
+        )
     session.save(update_fields=["name", "updated_at"])
     return session
 
@@ -114,7 +122,9 @@ def delete_session(session: ChatSession) -> None:
 
 def clean_name(name: str) -> str:
     """One line without control characters, at most MAX_NAME_CHARACTERS long."""
-    visible = "".join(" " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in name)
+    visible = "".join(
+        " " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in name
+    )
     return " ".join(visible.split())[:MAX_NAME_CHARACTERS]
 
 
@@ -131,14 +141,23 @@ def _message_text(text: str, faults: list[Fault]) -> str:
     elif len(text) > MAX_MESSAGE_CHARACTERS:
         faults.append(
             Fault(
-                _("The message has %(count)d characters; at most %(limit)d can be sent. Shorten it.")
+                _(
+                    "The message has %(count)d characters; at most %(limit)d can be sent. Shorten it."
+                )
                 % {"count": len(text), "limit": MAX_MESSAGE_CHARACTERS},
                 field="message",
             )
         )
-    elif any(unicodedata.category(char) in ("Cc", "Cs") and char not in ALLOWED_CONTROLS for char in text):
+    elif any(
+        unicodedata.category(char) in ("Cc", "Cs") and char not in ALLOWED_CONTROLS for char in text
+    ):
         faults.append(
-            Fault(_("The message contains characters that are not text. Remove them, or type the message again."), field="message")
+            Fault(
+                _(
+                    "The message contains characters that are not text. Remove them, or type the message again."
+                ),
+                field="message",
+            )
         )
     return text
 
@@ -163,6 +182,7 @@ def _sampling(values: dict[str, Any], faults: list[Fault]) -> dict[str, Any]:
     try:
         return SamplingParams.from_mapping(values).to_dict()
     except InvalidConfigError as error:
-        faults += [Fault(fault_sentence(fault), field=f"settings.{fault.name}") for fault in error.faults]
+        faults += [
+            Fault(fault_sentence(fault), field=f"settings.{fault.name}") for fault in error.faults
+        ]
         return {}
-

@@ -1,0 +1,163 @@
+"""Input and output of the chat API, and the objects inside socket events. Names follow API.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from ninja import Field, Schema
+
+from chat.models import ChatSession, Message, Reply
+from chat.sentences import failure_sentence
+from training.models import TrainingJob
+
+
+class SessionRequest(Schema):
+    """Exactly one of job_id and model_name."""
+
+    name: str = ""
+    job_id: str | None = Field(
+        None, description="A completed training job: its tuned model answers"
+    )
+    model_name: str | None = Field(None, description="A base model, untouched")
+    is_compared: bool = Field(False, description="With job_id: the base model answers too")
+    settings: dict[str, Any] = Field(
+        default_factory=dict, description="temperature, top_p, max_tokens, seed, system_prompt"
+    )
+
+
+class SessionSchema(Schema):
+    id: UUID
+    name: str
+    job_id: UUID | None
+    model_name: str | None
+    base_model_name: str = Field(
+        description="The model talked to, or the one the adapter stands on"
+    )
+    is_compared: bool
+    settings: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+
+    @staticmethod
+    def resolve_model_name(session: ChatSession) -> str | None:
+        return session.base_model.name if session.base_model else None
+
+    @staticmethod
+    def resolve_base_model_name(session: ChatSession) -> str:
+        base_model = session.job.base_model if session.job else session.base_model
+        return base_model.name if base_model else ""
+
+
+class MessageSchema(Schema):
+    """One turn: the person's, or one model's. A reply names the message it answers."""
+
+    id: UUID
+    role: Literal["user", "assistant"]
+    content: str
+    created_at: datetime
+    message_id: UUID | None = Field(None, description="Of a reply: the message it answers")
+    target: str | None = Field(None, description="Of a reply: tuned or base")
+    status: str | None = Field(
+        None, description="Of a reply: pending, running, completed, failed or cancelled"
+    )
+    finish_reason: str | None = Field(
+        None, description="Of a reply: stop, length, cancelled or error"
+    )
+    usage: dict[str, Any] = {}
+    timings: dict[str, Any] = {}
+    sampling: dict[str, Any] = {}
+    error_code: str | None = None
+    error_message: str | None = None
+
+    @classmethod
+    def of_message(cls, message: Message) -> MessageSchema:
+        return cls(id=message.pk, role="user", content=message.text, created_at=message.created_at)
+
+    @classmethod
+    def of_reply(cls, reply: Reply) -> MessageSchema:
+        return cls(
+            id=reply.pk,
+            role="assistant",
+            content=reply.text,
+            created_at=reply.created_at,
+            message_id=reply.message_id,
+            target=reply.target,
+            status=reply.status,
+            finish_reason=reply.finish_reason or None,
+            usage=reply.usage,
+            timings=reply.timings,
+            sampling=reply.sampling,
+            error_code=reply.error_code or None,
+            error_message=failure_sentence(reply) or None,
+        )
+
+
+def turns_in_order(messages: list[Message]) -> list[MessageSchema]:
+    """Every turn of a session in reading order, each message followed by its replies."""
+    turns: list[MessageSchema] = []
+    for message in messages:
+        turns.append(MessageSchema.of_message(message))
+        turns += [MessageSchema.of_reply(reply) for reply in tuned_first(message.replies.all())]
+    return turns
+
+
+def tuned_first(replies: Iterable[Reply]) -> list[Reply]:
+    return sorted(replies, key=lambda reply: reply.target == Reply.Target.BASE)
+
+
+class MessageList(Schema):
+    items: list[MessageSchema]
+    count: int
+
+
+class GenerateRequest(Schema):
+    session_id: UUID
+    message: str
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+
+    def sampling(self) -> dict[str, Any]:
+        """What the caller gave; the rest comes from the session, then from the defaults."""
+        names = ("temperature", "top_p", "max_tokens", "seed")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+class GenerateAnswer(Schema):
+    """The answer of the model the session is about; with a comparison, `replies` holds the base model's too."""
+
+    message_id: UUID
+    response: str
+    session_id: UUID
+    finish_reason: str
+    usage: dict[str, Any]
+    timings: dict[str, Any]
+    replies: list[MessageSchema]
+
+
+class CompletedJobSchema(Schema):
+    """A training job whose adapter can be talked to."""
+
+    id: UUID
+    name: str
+    model_name: str
+    dataset_id: UUID
+    dataset_name: str
+    loss: float | None
+    completed_at: datetime | None
+
+    @staticmethod
+    def resolve_model_name(job: TrainingJob) -> str:
+        return job.base_model.name
+
+    @staticmethod
+    def resolve_dataset_id(job: TrainingJob) -> UUID:
+        return job.dataset_version.dataset_id
+
+    @staticmethod
+    def resolve_dataset_name(job: TrainingJob) -> str:
+        return job.dataset_version.dataset.name

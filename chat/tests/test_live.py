@@ -1,0 +1,369 @@
+"""The chat socket: who may listen, what comes in which order, and that a gap heals."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from html.parser import HTMLParser
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
+from channels.routing import URLRouter
+from channels.testing import WebsocketCommunicator
+from django.contrib.auth.models import AnonymousUser
+from django.utils import translation
+
+from accounts.models import User
+from chat import fragments, lifecycle
+from chat.consumers import ChatConsumer
+from chat.events import group_name
+from chat.models import ChatSession, Message, Reply
+from chat.routing import websocket_urlpatterns
+from chat.selectors import messages
+from chat.tests.factories import (
+    finish_reply,
+    make_base_session,
+    make_message,
+    make_tuned_session,
+    reply_of,
+    start_reply,
+    write_pieces,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Open = Callable[..., Awaitable[WebsocketCommunicator]]
+
+
+@pytest.fixture
+async def open_socket(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Open]:
+    monkeypatch.setattr(ChatConsumer, "watch_seconds", 0.05)
+    sockets: list[WebsocketCommunicator] = []
+
+    async def open_it(
+        user: Any, session_id: Any, query: str = "", language: str = "en"
+    ) -> WebsocketCommunicator:
+        async def authenticate() -> Any:
+            return user
+
+        socket = WebsocketCommunicator(
+            URLRouter(websocket_urlpatterns), f"/ws/chat/{session_id}{query}"
+        )
+        socket.scope |= {"user": user, "authenticate": authenticate, "language": language}
+        sockets.append(socket)
+        is_accepted, _protocol = await socket.connect()
+        assert is_accepted
+        return socket
+
+    yield open_it
+    for socket in sockets:
+        await socket.disconnect()
+
+
+async def _do(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call what reads or writes rows from the test's event loop, as a worker's thread would."""
+    return await database_sync_to_async(work)(*args, **kwargs)
+
+
+async def _closed(socket: WebsocketCommunicator) -> int:
+    message = await socket.receive_output()
+    assert message["type"] == "websocket.close", message
+    return int(message["code"])
+
+
+async def _publish(session: ChatSession, event: dict[str, Any]) -> None:
+    """An event that no row stands behind: what a lost or late message looks like."""
+    await get_channel_layer().group_send(
+        group_name(session.pk), {"type": "chat.event", "event": event}
+    )
+
+
+def _started_session(
+    user: User, *, is_compared: bool = False
+) -> tuple[ChatSession, lifecycle.Lease]:
+    session = make_tuned_session(user) if is_compared else make_base_session(user)
+    return session, start_reply(reply_of(make_message(session)))
+
+
+# --- who may listen ----------------------------------------------------------------------------------
+
+
+async def test_somebody_signed_out_is_closed_with_4401(open_socket: Open) -> None:
+    assert await _closed(await open_socket(AnonymousUser(), uuid4())) == 4401
+
+
+async def test_a_stranger_is_closed_with_4404(
+    student: User, other_student: User, open_socket: Open
+) -> None:
+    session = await _do(make_base_session, student)
+    assert await _closed(await open_socket(other_student, session.pk)) == 4404
+
+
+async def test_an_unknown_chat_is_closed_with_4404(student: User, open_socket: Open) -> None:
+    assert await _closed(await open_socket(student, uuid4())) == 4404
+
+
+# --- JSON --------------------------------------------------------------------------------------------
+
+
+async def test_the_snapshot_holds_every_turn(student: User, open_socket: Open) -> None:
+    session, lease = await _do(_started_session, student)
+    await _do(write_pieces, lease, ["So far"])
+    socket = await open_socket(student, session.pk)
+    event = await socket.receive_json_from()
+    assert event["type"] == "snapshot"
+    assert event["seq"] == 2
+    assert event["session"]["id"] == str(session.pk)
+    asked, reply = event["messages"]
+    assert (asked["role"], asked["content"]) == ("user", "Who waters bed 3?")
+    assert (reply["role"], reply["content"], reply["status"]) == ("assistant", "So far", "running")
+    assert reply["message_id"] == asked["id"]
+
+
+async def test_an_answer_streams_with_dense_numbers_and_offsets(
+    student: User, open_socket: Open
+) -> None:
+    session = await _do(make_base_session, student)
+    socket = await open_socket(student, session.pk)
+    assert (await socket.receive_json_from())["seq"] == 0
+    await socket.send_json_to({"type": "send", "message": "Hello", "settings": {"seed": 3}})
+    assert await socket.receive_nothing(timeout=0.05)
+    reply = await _do(Reply.objects.get)
+    assert reply.sampling["seed"] == 3
+    lease = await _do(start_reply, reply)
+    await _do(write_pieces, lease, ["水やり", " 3B\n", "."])
+    await _do(finish_reply, lease)
+    events = [await socket.receive_json_from() for _number in range(5)]
+    assert [event["seq"] for event in events] == [1, 2, 3, 4, 5]
+    assert [event["type"] for event in events] == ["started", "text", "text", "text", "finished"]
+    assert [event["offset"] for event in events[1:4]] == [0, 3, 7]
+    assert "".join(event["text"] for event in events[1:4]) == "水やり 3B\n."
+    assert events[-1]["finish_reason"] == "stop"
+    assert events[-1]["usage"]["completion_tokens"] == 12
+    assert {event["reply_id"] for event in events} == {str(reply.pk)}
+
+
+async def test_a_failure_is_told_in_the_readers_language(student: User, open_socket: Open) -> None:
+    session, lease = await _do(_started_session, student)
+    socket = await open_socket(student, session.pk, language="ja")
+    await socket.receive_json_from()
+    await _do(lifecycle.fail, lease, "out_of_memory")
+    event = await socket.receive_json_from()
+    assert event["code"] == "out_of_memory"
+    assert "params" not in event
+    with translation.override("ja"):
+        from chat.sentences import error_sentence
+
+        assert event["message"] == error_sentence("out_of_memory", {})
+
+
+async def test_cancel_stops_what_waits(student: User, open_socket: Open) -> None:
+    session = await _do(make_base_session, student)
+    await _do(make_message, session)
+    socket = await open_socket(student, session.pk)
+    await socket.receive_json_from()
+    await socket.send_json_to({"type": "cancel"})
+    event = await socket.receive_json_from()
+    assert (event["type"], event["finish_reason"]) == ("finished", "cancelled")
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        ({"message": ""}, "invalid"),
+        ({"message": 5}, "invalid"),
+        ({"message": "x", "settings": [1]}, "invalid"),
+        ({"message": "x", "settings": {"temperature": 9}}, "invalid"),
+        ({"message": "x", "settings": {"colour": "red"}}, "invalid"),
+        ({"message": "bell \x07"}, "invalid"),
+        ({"message": "x" * 16_001}, "invalid"),
+    ],
+)
+async def test_a_bad_message_is_answered_and_the_socket_stays(
+    student: User, open_socket: Open, frame: dict[str, Any], code: str
+) -> None:
+    session = await _do(make_base_session, student)
+    socket = await open_socket(student, session.pk)
+    await socket.receive_json_from()
+    await socket.send_json_to({"type": "send", **frame})
+    event = await socket.receive_json_from()
+    assert (event["type"], event["code"]) == ("error", code)
+    assert event["message"]
+    assert not await _do(Message.objects.exists)
+    await socket.send_json_to({"type": "send", "message": "Hello"})
+    assert await socket.receive_nothing(timeout=0.05)
+    assert await _do(Message.objects.count) == 1
+
+
+async def test_half_a_character_closes_the_socket(student: User, open_socket: Open) -> None:
+    session = await _do(make_base_session, student)
+    socket = await open_socket(student, session.pk)
+    await socket.receive_json_from()
+    await socket.send_to(text_data='{"type": "send", "message": "\\ud800"}')
+    assert (await socket.receive_json_from())["type"] == "error"
+    assert await _closed(socket) == 4400
+    assert not await _do(Message.objects.exists)
+
+
+# --- order, gaps ---------------------------------------------------------------------------------------
+
+
+async def test_events_in_the_wrong_order_come_out_right(student: User, open_socket: Open) -> None:
+    session, lease = await _do(_started_session, student)
+    socket = await open_socket(student, session.pk)
+    await socket.receive_json_from()
+    text = {"type": "text", "reply_id": str(lease.reply_id)}
+    await _publish(session, {**text, "seq": 3, "offset": 1, "text": "b"})
+    await _publish(session, {**text, "seq": 2, "offset": 0, "text": "a"})
+    assert [(await socket.receive_json_from())["text"] for _number in range(2)] == ["a", "b"]
+
+
+async def test_an_event_seen_twice_is_passed_on_once(student: User, open_socket: Open) -> None:
+    session, lease = await _do(_started_session, student)
+    socket = await open_socket(student, session.pk)
+    await socket.receive_json_from()
+    event = {"type": "text", "seq": 2, "reply_id": str(lease.reply_id), "offset": 0, "text": "a"}
+    await _publish(session, event)
+    await _publish(session, event)
+    await socket.receive_json_from()
+    assert await socket.receive_nothing(timeout=0.02)
+
+
+@pytest.mark.parametrize("query", ["", "?as=html"])
+async def test_a_lost_event_is_healed_by_a_snapshot(
+    student: User, open_socket: Open, query: str
+) -> None:
+    session, lease = await _do(_started_session, student)
+    socket = await open_socket(student, session.pk, query)
+    await socket.receive_output()
+    # The row moves on, and its events never arrive.
+    await _do(_write_unheard, lease, "Lost and found")
+    message = await socket.receive_output()
+    assert "Lost and found" in message["text"]
+    await _do(write_pieces, lease, [" again"], offset=14)
+    message = await socket.receive_output()
+    assert "again" in message["text"]
+    assert "Lost" not in message["text"]
+
+
+def _write_unheard(lease: lifecycle.Lease, text: str) -> None:
+    from django.db.models import F
+
+    Reply.objects.filter(pk=lease.reply_id).update(text=text)
+    ChatSession.objects.filter(pk=lease.session_id).update(event_seq=F("event_seq") + 3)
+
+
+# --- fragments -------------------------------------------------------------------------------------------
+
+
+class _Texts(HTMLParser):
+    """What a browser would hold as text in the element of each id."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: dict[str, str] = {}
+        self.open_ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.open_ids.append(dict(attrs).get("id") or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.open_ids.pop()
+
+    def handle_data(self, data: str) -> None:
+        for element_id in filter(None, self.open_ids):
+            self.texts[element_id] = self.texts.get(element_id, "") + data
+
+
+def _text_in(html: str, element_id: str) -> str:
+    collector = _Texts()
+    collector.feed(html)
+    return collector.texts.get(element_id, "")
+
+
+async def test_the_page_gets_text_as_text_with_every_space(
+    student: User, open_socket: Open
+) -> None:
+    session, lease = await _do(_started_session, student)
+    socket = await open_socket(student, session.pk, "?as=html")
+    assert f'id="reply-{lease.reply_id}-text"' in await socket.receive_from()
+    pieces = ["  two spaces", "\n\n\tand lines  ", "<script>alert(1)</script>", "&amp; \"'"]
+    await _do(write_pieces, lease, pieces)
+    for piece in pieces:
+        html = await socket.receive_from()
+        assert html.startswith(f'<div id="reply-{lease.reply_id}-text" hx-swap-oob="beforeend">')
+        assert "<script" not in html
+        assert _text_in(html, f"reply-{lease.reply_id}-text") == piece
+
+
+async def test_the_finished_reply_comes_once_as_markdown(student: User, open_socket: Open) -> None:
+    session, lease = await _do(_started_session, student)
+    socket = await open_socket(student, session.pk, "?as=html")
+    await socket.receive_from()
+    await _do(write_pieces, lease, ["Class **3B** <b onclick=alert(1)>"])
+    await socket.receive_from()
+    await _do(finish_reply, lease)
+    html = await socket.receive_from()
+    assert re.search(
+        rf'<div class="reply [^>]+ id="reply-{lease.reply_id}" hx-swap-oob="outerHTML"', html
+    )
+    assert "<strong>3B</strong>" in html
+    assert "<b " not in html
+    assert "data-active" not in html
+    assert "Done." in await socket.receive_from()
+
+
+async def test_a_message_from_another_window_brings_the_conversation(
+    student: User, open_socket: Open
+) -> None:
+    session = await _do(make_base_session, student)
+    socket = await open_socket(student, session.pk, "?as=html")
+    await socket.receive_from()
+    await _do(start_reply, await _do(_reply_elsewhere, session))
+    html = await socket.receive_from()
+    assert 'id="conversation" hx-swap-oob="innerHTML"' in html
+    assert "From elsewhere" in html
+
+
+def _reply_elsewhere(session: ChatSession) -> Reply:
+    return reply_of(make_message(session, "From elsewhere"))
+
+
+async def test_a_piece_that_the_snapshot_brought_is_not_added_again(
+    student: User, open_socket: Open
+) -> None:
+    session, lease = await _do(_started_session, student)
+    await _do(write_pieces, lease, ["abcd"])
+    socket = await open_socket(student, session.pk, "?as=html")
+    await socket.receive_from()
+    # Published before the snapshot's rows were read, delivered after: half of it is new.
+    await _publish(
+        session,
+        {"type": "text", "seq": 3, "reply_id": str(lease.reply_id), "offset": 2, "text": "cdef"},
+    )
+    assert _text_in(await socket.receive_from(), f"reply-{lease.reply_id}-text") == "ef"
+
+
+def test_a_rendered_conversation_holds_what_was_read_and_not_what_came_after(student: User) -> None:
+    """The text that came between reading and rendering stood on the page twice."""
+    session, lease = _started_session(student)
+    turns = messages(session)
+    write_pieces(lease, ["later"])
+    assert "later" not in fragments.conversation_message(session, turns)
+
+
+async def test_both_columns_of_a_comparison_are_written(student: User, open_socket: Open) -> None:
+    session, tuned_or_base = await _do(_started_session, student, is_compared=True)
+    other_reply = await _do(Reply.objects.exclude(pk=tuned_or_base.reply_id).get)
+    socket = await open_socket(student, session.pk, "?as=html")
+    await socket.receive_from()
+    other = await _do(start_reply, other_reply)
+    assert f'id="reply-{other.reply_id}-text"' in await socket.receive_from()
+    for lease in (tuned_or_base, other):
+        await _do(write_pieces, lease, [f"from {lease.reply_id}"])
+        assert (
+            _text_in(await socket.receive_from(), f"reply-{lease.reply_id}-text")
+            == f"from {lease.reply_id}"
+        )
