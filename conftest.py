@@ -29,6 +29,7 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "llmlora_site.settings"
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 from llmlora_site.home import Home
+from llmlora_site.messages import compile_catalogues
 
 # Preparing the bundled model takes seconds and is keyed by digest: every test session shares one copy.
 SHARED_MODEL_CACHE = PROJECT_ROOT / ".make" / "models"
@@ -45,6 +46,8 @@ def create_home(root: Path) -> Home:
 
 
 create_home(TEST_HOME)
+# Django reads the compiled catalogues once; in a fresh clone there are none.
+compile_catalogues()
 
 import django
 from django.conf import settings

@@ -43,7 +43,15 @@ class Product:
         environment = os.environ | {"LLMLORA_ADMIN_PASSWORD": PASSWORD, "LLMLORA_HOME": str(home)}
         started = time.perf_counter()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "llmlora_site.cli", "up", "--no-browser", "--port", str(self.port)],
+            [
+                sys.executable,
+                "-m",
+                "llmlora_site.cli",
+                "up",
+                "--no-browser",
+                "--port",
+                str(self.port),
+            ],
             env=environment,
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
@@ -64,7 +72,11 @@ class Product:
         raise SystemExit("llmlora up did not become healthy")
 
     def sign_in(self) -> None:
-        answer = self.call("POST", "/api/auth/token", {"username": "admin", "password": PASSWORD, "name": "benchmark"})
+        answer = self.call(
+            "POST",
+            "/api/auth/token",
+            {"username": "admin", "password": PASSWORD, "name": "benchmark"},
+        )
         self.token = answer["token"]
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
@@ -83,7 +95,14 @@ class Product:
         sizes: dict[str, int] = {}
         for child in psutil.Process(self.process.pid).children(recursive=True):
             words = " ".join(child.cmdline())
-            part = next((name for name in ("web_server", "engine.server", "celery", "redis") if name in words), None)
+            part = next(
+                (
+                    name
+                    for name in ("web_server", "engine.server", "celery", "redis")
+                    if name in words
+                ),
+                None,
+            )
             if part:
                 sizes[part] = max(sizes.get(part, 0), child.memory_info().rss)
         return sizes
@@ -101,14 +120,21 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _run_job(product: Product, dataset_id: str, epochs: int, learning_rate: float = 2e-3) -> dict[str, float]:
+def _run_job(
+    product: Product, dataset_id: str, epochs: int, learning_rate: float = 2e-3
+) -> dict[str, float]:
     """Submit one level-1 job and time what a client sees."""
     body = {
         "name": "Benchmark",
         "model_name": "smollm2-135m-instruct",
         "dataset_id": dataset_id,
         "lora_config": {"r": 8, "alpha": 16},
-        "training_config": {"learning_rate": learning_rate, "num_epochs": epochs, "batch_size": 5, "max_length": 256},
+        "training_config": {
+            "learning_rate": learning_rate,
+            "num_epochs": epochs,
+            "batch_size": 5,
+            "max_length": 256,
+        },
     }
     started = time.perf_counter()
     job = product.call("POST", "/api/training/jobs", body)
@@ -126,7 +152,11 @@ def _run_job(product: Product, dataset_id: str, epochs: int, learning_rate: floa
     if state["status"] != "completed":
         raise SystemExit(f"job ended as {state['status']}: {state['error_message']}")
     progress = product.call("GET", f"/api/training/jobs/{job['id']}/progress")
-    speeds = [point["tokens_per_second"] for point in progress["metrics"][1:] if point["tokens_per_second"]]
+    speeds = [
+        point["tokens_per_second"]
+        for point in progress["metrics"][1:]
+        if point["tokens_per_second"]
+    ]
     return seen | {
         "whole_job": now,
         "tokens_per_second": statistics.median(speeds) if speeds else 0.0,
@@ -137,7 +167,12 @@ def _run_job(product: Product, dataset_id: str, epochs: int, learning_rate: floa
 
 def _chat(product: Product, body: dict[str, Any]) -> dict[str, float]:
     session = product.call("POST", "/api/chat/sessions", body)
-    message = {"session_id": session["id"], "message": "How high is Mount Fuji?", "max_tokens": 64, "temperature": 0}
+    message = {
+        "session_id": session["id"],
+        "message": "How high is Mount Fuji?",
+        "max_tokens": 64,
+        "temperature": 0,
+    }
     started = time.perf_counter()
     answer = product.call("POST", "/api/chat/generate", message)
     whole = time.perf_counter() - started
@@ -177,12 +212,17 @@ def _measure(home: Path, repeats: int) -> None:
     try:
         product.sign_in()
         data = json.loads(LEVEL_1.read_text(encoding="utf-8"))
-        dataset = product.call("POST", "/api/datasets", {"name": "Level 1", "type": "instruction", "data": data})
+        dataset = product.call(
+            "POST", "/api/datasets", {"name": "Level 1", "type": "instruction", "data": data}
+        )
         _run_job(product, dataset["id"], 1)
         warm = [_run_job(product, dataset["id"], 2) for _ in range(repeats)]
         job = _run_job(product, dataset["id"], 15)
         tuned = [_chat(product, {"name": "tuned", "job_id": job["id"]}) for _ in range(repeats)]
-        base = [_chat(product, {"name": "base", "model_name": "smollm2-135m-instruct"}) for _ in range(repeats)]
+        base = [
+            _chat(product, {"name": "base", "model_name": "smollm2-135m-instruct"})
+            for _ in range(repeats)
+        ]
         memory = product.memory_bytes()
     finally:
         stop_seconds = product.stop()
@@ -196,10 +236,15 @@ def _measure(home: Path, repeats: int) -> None:
         ("submit to first chat token, base", f"{_median(base, 'first_token'):.2f} s"),
         ("chat speed, tuned", f"{_median(tuned, 'tokens_per_second'):.1f} tokens/s"),
         ("chat speed, base", f"{_median(base, 'tokens_per_second'):.1f} tokens/s"),
-        *((f"memory of {part}", f"{size / 2**20:.0f} MiB") for part, size in sorted(memory.items())),
+        *(
+            (f"memory of {part}", f"{size / 2**20:.0f} MiB")
+            for part, size in sorted(memory.items())
+        ),
         ("stop", f"{stop_seconds:.1f} s"),
     ]
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, medians of {repeats}\n")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, medians of {repeats}\n"
+    )
     print("| Measure | Value |\n|---|---|")
     for name, value in rows:
         print(f"| {name} | {value} |")

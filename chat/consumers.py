@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import Any, ClassVar
+from uuid import UUID
 
 from channels.db import database_sync_to_async
 from django.utils.translation import gettext as _
@@ -164,7 +165,7 @@ class ChatConsumer(LiveConsumer):
 
     @database_sync_to_async
     def _reply_html(self, reply_id: str) -> str:
-        reply = Reply.objects.filter(pk=reply_id, message__session=self._session_id).first()
+        reply = Reply.objects.filter(pk=reply_id, message__session_id=self._session_id).first()
         if reply is None:
             return ""
         self._lengths[reply_id] = len(reply.text)
@@ -178,8 +179,9 @@ class ChatConsumer(LiveConsumer):
     # --- rows -----------------------------------------------------------------------------------
 
     @property
-    def _session_id(self) -> str:
-        return str(self.scope["url_route"]["kwargs"]["session_id"])
+    def _session_id(self) -> UUID:
+        session_id: UUID = self.scope["url_route"]["kwargs"]["session_id"]
+        return session_id
 
     @database_sync_to_async
     def _session(self) -> ChatSession:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.http import QueryDict
@@ -84,7 +84,8 @@ class NewSessionForm(forms.Form):
             for model in base_models()
         ]
         offered_models = [*self.tuned_models, *self.base_models]
-        self.fields["model"].choices = [(choice.value, choice.title) for choice in offered_models]
+        choices = [(choice.value, choice.title) for choice in offered_models]
+        cast(forms.ChoiceField, self.fields["model"]).choices = choices
         preferred = f"{TUNED}:{preselected_job}"
         self.initial.setdefault("is_compared", True)
         self.initial.setdefault(

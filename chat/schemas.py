@@ -19,10 +19,10 @@ class SessionRequest(Schema):
 
     name: str = ""
     job_id: str | None = Field(
-        None, description="A completed training job: its tuned model answers"
+        default=None, description="A completed training job: its tuned model answers"
     )
-    model_name: str | None = Field(None, description="A base model, untouched")
-    is_compared: bool = Field(False, description="With job_id: the base model answers too")
+    model_name: str | None = Field(default=None, description="A base model, untouched")
+    is_compared: bool = Field(default=False, description="With job_id: the base model answers too")
     settings: dict[str, Any] = Field(
         default_factory=dict, description="temperature, top_p, max_tokens, seed, system_prompt"
     )
@@ -58,13 +58,13 @@ class MessageSchema(Schema):
     role: Literal["user", "assistant"]
     content: str
     created_at: datetime
-    message_id: UUID | None = Field(None, description="Of a reply: the message it answers")
-    target: str | None = Field(None, description="Of a reply: tuned or base")
+    message_id: UUID | None = Field(default=None, description="Of a reply: the message it answers")
+    target: str | None = Field(default=None, description="Of a reply: tuned or base")
     status: str | None = Field(
-        None, description="Of a reply: pending, running, completed, failed or cancelled"
+        default=None, description="Of a reply: pending, running, completed, failed or cancelled"
     )
     finish_reason: str | None = Field(
-        None, description="Of a reply: stop, length, cancelled or error"
+        default=None, description="Of a reply: stop, length, cancelled or error"
     )
     usage: dict[str, Any] = {}
     timings: dict[str, Any] = {}

@@ -22,7 +22,8 @@ def failure_sentence(reply: Reply) -> str:
 def error_sentence(code: str, params: dict[str, Any]) -> str:
     if code == "engine_died":
         return _(
-            "The engine stopped while it was answering, perhaps for lack of memory. It has been started again: send the message again."
+            "The engine stopped while it was answering, perhaps for lack of memory. "
+            "It has been started again: send the message again."
         )
     return engine_failure_sentence(code, params)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages as notices
@@ -98,7 +98,7 @@ def session_rename(request: AuthenticatedRequest, session_id: UUID) -> HttpRespo
     form = RenameForm(request.POST)
     try:
         if not form.is_valid():
-            raise InvalidInputError(" ".join(form.errors["name"]))
+            raise InvalidInputError(" ".join(str(error) for error in form.errors["name"]))
         services.rename_session(session, form.cleaned_data["name"])
     except InvalidInputError as error:
         notices.error(request, str(error.message))
@@ -158,6 +158,6 @@ def _room(
         **conversation_context(session, messages(session)),
         "form": form,
         "rename_form": RenameForm(initial={"name": session.name}, auto_id="rename_%s"),
-        "other_sessions": sessions_visible_to(cast(User, request.user))[:SIDEBAR_SESSIONS],
+        "other_sessions": sessions_visible_to(request.user)[:SIDEBAR_SESSIONS],
     }
     return render(request, "chat/session_detail.html", context, status=status)

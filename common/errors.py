@@ -31,7 +31,9 @@ class DomainError(Exception):
     code = "bad_request"
     status = 400
 
-    def __init__(self, message: Sentence, *, faults: list[Fault] | None = None, **params: Any) -> None:
+    def __init__(
+        self, message: Sentence, *, faults: list[Fault] | None = None, **params: Any
+    ) -> None:
         super().__init__(str(message))
         self.message = message
         self.faults = faults or []

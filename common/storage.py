@@ -114,7 +114,10 @@ def raise_if_full(error: OSError) -> None:
     """Raise DiskFullError when that is what the system said."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         raise DiskFullError(
-            _("There is no space left on the server's disk, so nothing was saved. Ask your instructor to free some space.")
+            _(
+                "There is no space left on the server's disk, so nothing was saved. "
+                "Ask your instructor to free some space."
+            )
         ) from error
 
 
@@ -126,5 +129,7 @@ def check_free_space() -> None:
     """
     if shutil.disk_usage(settings.LLMLORA_HOME.root).free < settings.MIN_FREE_DISK_BYTES:
         raise DiskFullError(
-            _("The server's disk is nearly full, so nothing new can be saved. Ask your instructor to free some space.")
+            _(
+                "The server's disk is nearly full, so nothing new can be saved. Ask your instructor to free some space."
+            )
         )

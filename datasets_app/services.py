@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
-from django.db.models import ProtectedError
+from django.db.models import RestrictedError
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -102,7 +102,7 @@ def delete_dataset(dataset: Dataset) -> None:
         with transaction.atomic():
             dataset.delete()
             transaction.on_commit(lambda: delete_prefix(prefix), robust=True)
-    except (ProtectedError, IntegrityError) as error:
+    except (RestrictedError, IntegrityError) as error:
         raise ConflictError(
             _(
                 "A training job uses the dataset “%(name)s”, so it can not be deleted. Delete the job first."

@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from common.errors import NotFoundError
+from django.conf import settings
+
 from datasets_app.parsing.examination import texts_of
 from datasets_app.parsing.pipeline import ParsedDataset
-from engine.catalog import DEFAULT_BASE_MODEL
+from engine.catalog import SMOLLM2
 from engine.data.records import read_example
-from modelhub.selectors import get_base_model, token_counter
+from engine.data.token_count import token_counter
+from engine.models.cache import find_prepared
 
 MAX_COUNTED_CHARACTERS = 1_000_000
 """Counting reads about half a million characters a second; beyond this a dataset is sampled evenly."""
@@ -22,12 +24,10 @@ def measure_tokens(path: Path, parsed: ParsedDataset) -> dict[str, Any]:
 
     `counted` is the number of examples that were counted; where it is below their number, total is an estimate.
     """
-    try:
-        count = token_counter(get_base_model(DEFAULT_BASE_MODEL))
-    except NotFoundError:
+    base_model = find_prepared(settings.LLMLORA_HOME.model_cache, SMOLLM2)
+    if base_model is None:
         return {}
-    if count is None:
-        return {}
+    count = token_counter(base_model)
     stride = -(-parsed.character_count // MAX_COUNTED_CHARACTERS) or 1
     lengths = []
     with path.open(encoding="utf-8") as lines:

@@ -8,7 +8,6 @@ from pathlib import Path
 import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.translation import gettext_lazy as _
 
 from llmlora_site.home import Home
 
@@ -125,7 +124,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 
 def _sqlite_options() -> dict[str, object]:
-    """WAL only where SQLite has the fix for the WAL-reset race (3.51.3, 3.50.7 and 3.44.6): older ones can lose pages."""
+    """WAL only where SQLite has the fix for the WAL-reset race (3.51.3, 3.50.7, 3.44.6): older ones can lose pages."""
     version = sqlite3.sqlite_version_info
     is_fixed = (
         version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
@@ -168,8 +167,8 @@ CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
         "CONFIG": {
-            # The layer waits for a message 5 s at a time; the client library gives up after 5 s as well by default, and a
-            # socket that heard nothing for that long would close.
+            # The layer waits for a message 5 s at a time; the client library gives up after 5 s as well by
+            # default, and a socket that heard nothing for that long would close.
             "hosts": [{"address": REDIS_URL, "socket_connect_timeout": 2, "socket_timeout": 15}],
             "prefix": "llmlora:asgi",
             # Capacity is counted per web process, not per socket; the default of 100 drops events of a full class.

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
-from functools import lru_cache
-from pathlib import Path
 
 from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from tokenizers import Tokenizer
 
 from common.errors import NotFoundError, UnavailableError
 from engine.catalog import CATALOG
@@ -36,7 +32,8 @@ def get_base_model(name: str) -> BaseModel:
     base_model = BaseModel.objects.filter(name=name, is_enabled=True).first()
     if base_model is None:
         raise NotFoundError(
-            _("There is no base model named “%(name)s” here. Choose one from the list of models.") % {"name": name[:200]}
+            _("There is no base model named “%(name)s” here. Choose one from the list of models.")
+            % {"name": name[:200]}
         )
     return base_model
 
@@ -65,24 +62,13 @@ def base_model_ref(base_model: BaseModel) -> BaseModelRef:
     ref = find_base_model_ref(base_model)
     if ref is None:
         raise UnavailableError(
-            _("The base model “%(name)s” is not ready on this server yet. Try again in a minute, or ask your instructor.")
+            _(
+                "The base model “%(name)s” is not ready on this server yet. "
+                "Try again in a minute, or ask your instructor."
+            )
             % {"name": base_model.name}
         )
     return ref
-
-
-def token_counter(base_model: BaseModel) -> Callable[[str], int] | None:
-    """A function that counts a text's tokens, or None while the base model is not ready."""
-    ref = find_base_model_ref(base_model)
-    if ref is None:
-        return None
-    tokenizer = _tokenizer(Path(ref.path) / "tokenizer.json")
-    return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
-
-
-@lru_cache(maxsize=4)
-def _tokenizer(path: Path) -> Tokenizer:
-    return Tokenizer.from_file(str(path))
 
 
 def workers() -> list[Worker]:

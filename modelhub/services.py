@@ -34,7 +34,11 @@ def sync_base_models() -> None:
 
 def _bundled_fields(spec: BaseModelSpec) -> dict[str, Any]:
     package = find_spec(spec.package)
-    file = Path(next(iter(package.submodule_search_locations or [""]))) / spec.package_file if package else None
+    file = (
+        Path(next(iter(package.submodule_search_locations or [""]))) / spec.package_file
+        if package
+        else None
+    )
     is_installed = file is not None and file.is_file()
     return {
         "source": spec.source,

@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -47,7 +48,7 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-def health(product: Product) -> dict[str, object]:
+def health(product: Product) -> dict[str, Any]:
     with urllib.request.urlopen(f"{product.address}/api/health", timeout=10) as answer:
         return json.load(answer)
 
@@ -90,6 +91,31 @@ def test_second_instance_is_refused_with_the_address_of_the_first(product: Produ
     assert str(product.process.pid) in refused.stderr
     assert product.address in refused.stderr.replace("\n", "")
     assert "Traceback" not in refused.stderr
+
+
+def test_second_worker_joins_and_leaves(product: Product) -> None:
+    command = [sys.executable, "-m", "llmlora_site.cli", "worker", "--home", str(product.home)]
+    environment = (
+        os.environ | {"LLMLORA_LANGUAGE": "en", "LLMLORA_WORKER_NAME": "second"} | ENVIRONMENT
+    )
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as worker:
+        assert worker.stdout is not None
+        line = next(line for line in worker.stdout if "is ready on" in line)
+        assert "“second”" in line
+        states = {found["name"]: found["state"] for found in health(product)["workers"]}
+        assert states["second"] == "ready"
+        worker.terminate()
+        worker.stdout.read()
+        assert worker.wait(timeout=30) == 0
+    states = {found["name"]: found["state"] for found in health(product)["workers"]}
+    assert states["second"] == "down"
 
 
 @pytest.mark.parametrize("name", ["redis", "web", "worker"])

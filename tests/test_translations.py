@@ -75,11 +75,6 @@ def catalogue() -> polib.POFile:
     return polib.pofile(str(CATALOGUE))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_catalogues() -> None:
-    messages.compile_catalogues()
-
-
 @pytest.fixture
 def japanese_client(student: User, client_of: Callable[[User], Client]) -> Client:
     client = client_of(student)

@@ -141,10 +141,10 @@ def whole_ticks(highest: float) -> list[float]:
 
 
 def smooth(points: Sequence[Point]) -> list[Point]:
-    """The mean of each point and its neighbours on both sides; towards the ends the window narrows.
+    """The mean of each point and its neighbours.
 
-    A window with two equal sides does not lag behind a falling curve. Too few points give none: they say more than
-    their mean.
+    Both sides of the window are equal, so it does not lag behind a falling curve; only the last points, which would
+    repeat the noise, look further back than ahead. Too few points give none: they say more than their mean.
     """
     count = len(points)
     if count < MIN_POINTS_TO_SMOOTH:
@@ -153,8 +153,10 @@ def smooth(points: Sequence[Point]) -> list[Point]:
     sums = [0.0, *accumulate(y for _x, y in points)]
     smoothed = []
     for index, (x, _y) in enumerate(points):
-        side = min(reach, index, count - 1 - index)
-        smoothed.append((x, (sums[index + side + 1] - sums[index - side]) / (2 * side + 1)))
+        before = min(reach, index)
+        after = min(before, count - 1 - index)
+        mean = (sums[index + after + 1] - sums[index - before]) / (before + after + 1)
+        smoothed.append((x, mean))
     return smoothed
 
 

@@ -54,7 +54,9 @@ def run_job(lease: Lease) -> None:
         folder.mkdir(parents=True)
         _train(lease, folder)
     except LeaseLostError:
-        logger.warning("job=%s attempt=%s lease lost, result discarded", lease.job_id, lease.attempt)
+        logger.warning(
+            "job=%s attempt=%s lease lost, result discarded", lease.job_id, lease.attempt
+        )
     except UnavailableError:
         _fail(lease, "unsupported_model")
     except DiskFullError:
@@ -113,7 +115,9 @@ def _follow(work: Work, recorder: JobRecorder) -> dict[str, Any]:
 
 
 def _spec(lease: Lease, folder: Path) -> TrainingSpec:
-    job = TrainingJob.objects.select_related("base_model", "dataset_version__dataset").get(pk=lease.job_id)
+    job = TrainingJob.objects.select_related("base_model", "dataset_version__dataset").get(
+        pk=lease.job_id
+    )
     data = folder / "dataset.jsonl"
     storage.fetch_file(job.dataset_version.file, data)
     return TrainingSpec(
@@ -149,4 +153,9 @@ def _keep(lease: Lease, end: dict[str, Any]) -> None:
     except (LeaseLostError, OSError, DiskFullError):
         storage.delete_prefix(prefix)
         raise
-    logger.info("job=%s attempt=%s completed in %.1f s", lease.job_id, lease.attempt, end["duration_seconds"])
+    logger.info(
+        "job=%s attempt=%s completed in %.1f s",
+        lease.job_id,
+        lease.attempt,
+        end["duration_seconds"],
+    )

@@ -108,7 +108,11 @@ class ModulesField(forms.MultipleChoiceField):
 
 def _read_number(value: Any) -> float | int | str:
     """The number in a text, or the text itself where there is none."""
-    text = unicodedata.normalize("NFKC", str(value or "")).strip().replace("\u2212", "-")
+    text = (
+        unicodedata.normalize("NFKC", "" if value is None else str(value))
+        .strip()
+        .replace("\u2212", "-")
+    )
     if "_" in text:
         return text
     for kind in (int, float):

@@ -52,7 +52,10 @@ def claim_next(worker_name: str) -> Lease | None:
     """Take the job that waits longest, or None when none waits."""
     while True:
         job_id = (
-            TrainingJob.objects.filter(status=Status.PENDING).order_by("created_at").values_list("pk", flat=True).first()
+            TrainingJob.objects.filter(status=Status.PENDING)
+            .order_by("created_at")
+            .values_list("pk", flat=True)
+            .first()
         )
         if job_id is None:
             return None
@@ -100,10 +103,20 @@ def record(lease: Lease, progress: Progress) -> bool:
             progress.points,
             update_conflicts=True,
             unique_fields=["job", "step"],
-            update_fields=["epoch", "loss", "learning_rate", "eval_loss", "grad_norm", "tokens_per_second", "recorded_at"],
+            update_fields=[
+                "epoch",
+                "loss",
+                "learning_rate",
+                "eval_loss",
+                "grad_norm",
+                "tokens_per_second",
+                "recorded_at",
+            ],
         )
         _append_events(lease.job_id, progress.events)
-        return TrainingJob.objects.filter(pk=lease.job_id, cancel_requested_at__isnull=False).exists()
+        return TrainingJob.objects.filter(
+            pk=lease.job_id, cancel_requested_at__isnull=False
+        ).exists()
 
 
 @transaction.atomic
@@ -178,7 +191,9 @@ def release(job_id: uuid.UUID, token: uuid.UUID, *, is_charged: bool) -> None:
 
 
 def _held(lease: Lease) -> Any:
-    return TrainingJob.objects.filter(pk=lease.job_id, lease_token=lease.token, status=Status.RUNNING)
+    return TrainingJob.objects.filter(
+        pk=lease.job_id, lease_token=lease.token, status=Status.RUNNING
+    )
 
 
 def _append_events(job_id: uuid.UUID, events: list[tuple[str, Any]]) -> None:

@@ -46,10 +46,16 @@ class TrainingJob(UuidModel):
         STOPPING = "stopping", _("Stopping")
         DONE = "done", _("Done")
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="training_jobs")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="training_jobs"
+    )
     name = models.CharField(_("name"), max_length=120)
-    base_model = models.ForeignKey("modelhub.BaseModel", on_delete=models.PROTECT, related_name="training_jobs")
-    dataset_version = models.ForeignKey("datasets_app.DatasetVersion", on_delete=models.PROTECT, related_name="training_jobs")
+    base_model = models.ForeignKey(
+        "modelhub.BaseModel", on_delete=models.PROTECT, related_name="training_jobs"
+    )
+    dataset_version = models.ForeignKey(
+        "datasets_app.DatasetVersion", on_delete=models.RESTRICT, related_name="training_jobs"
+    )
     lora_config = models.JSONField()
     training_config = models.JSONField()
 
@@ -145,7 +151,9 @@ class MetricPoint(models.Model):
         verbose_name = _("metric point")
         verbose_name_plural = _("metric points")
         ordering = ["step"]
-        constraints = [models.UniqueConstraint(fields=["job", "step"], name="metric_point_step_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["job", "step"], name="metric_point_step_once")
+        ]
 
     def __str__(self) -> str:
         return f"{self.job_id} step {self.step}"
@@ -162,7 +170,9 @@ class TrainingEvent(models.Model):
 
     class Meta:
         ordering = ["seq"]
-        constraints = [models.UniqueConstraint(fields=["job", "seq"], name="training_event_seq_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["job", "seq"], name="training_event_seq_once")
+        ]
 
     def __str__(self) -> str:
         return f"{self.job_id} #{self.seq} {self.type}"

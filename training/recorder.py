@@ -108,7 +108,9 @@ class JobRecorder:
     def _point(self, step: int, epoch: float | None) -> MetricPoint:
         point = self._points.get(step) or self._last_point(step)
         if point is None:
-            point = MetricPoint(job_id=self.lease.job_id, attempt=self.lease.attempt, step=step, epoch=epoch or 0.0)
+            point = MetricPoint(
+                job_id=self.lease.job_id, attempt=self.lease.attempt, step=step, epoch=epoch or 0.0
+            )
         if epoch is not None:
             point.epoch = epoch
         point.recorded_at = timezone.now()

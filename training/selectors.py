@@ -27,7 +27,9 @@ Person = AbstractBaseUser | AnonymousUser
 
 
 def jobs_visible_to(user: Person) -> QuerySet[TrainingJob]:
-    return TrainingJob.objects.visible_to(user).select_related("base_model", "dataset_version__dataset", "adapter")
+    return TrainingJob.objects.visible_to(user).select_related(
+        "base_model", "dataset_version__dataset", "adapter"
+    )
 
 
 def get_job(user: Person, job_id: UUID | str) -> TrainingJob:
@@ -60,7 +62,10 @@ def events_after(job: TrainingJob, seq: int) -> list[TrainingEvent]:
 
 def job_log(job: TrainingJob) -> list[tuple[datetime, str]]:
     """The job's story as dated sentences, oldest first."""
-    lines = ((event.created_at, event_sentence(event)) for event in job.events.exclude(type="metrics").order_by("seq"))
+    lines = (
+        (event.created_at, event_sentence(event))
+        for event in job.events.exclude(type="metrics").order_by("seq")
+    )
     return [(moment, sentence) for moment, sentence in lines if sentence]
 
 
@@ -68,15 +73,25 @@ def queue_position(job: TrainingJob) -> int | None:
     """1 for the next job of the queue; None when it does not wait."""
     if job.status != TrainingJob.Status.PENDING:
         return None
-    ahead = TrainingJob.objects.filter(status=TrainingJob.Status.PENDING, created_at__lt=job.created_at)
+    ahead = TrainingJob.objects.filter(
+        status=TrainingJob.Status.PENDING, created_at__lt=job.created_at
+    )
     return ahead.count() + 1
 
 
 def remaining_seconds(job: TrainingJob) -> float | None:
     """Time to the last step by the median of recent steps; None until enough of them flowed."""
-    if job.status != TrainingJob.Status.RUNNING or job.stage != TrainingJob.Stage.TRAINING or not job.total_steps:
+    if (
+        job.status != TrainingJob.Status.RUNNING
+        or job.stage != TrainingJob.Stage.TRAINING
+        or not job.total_steps
+    ):
         return None
-    rows = job.metric_points.filter(loss__isnull=False).order_by("-step").values_list("step", "recorded_at")
+    rows = (
+        job.metric_points.filter(loss__isnull=False)
+        .order_by("-step")
+        .values_list("step", "recorded_at")
+    )
     recent = list(rows[:RECENT_POINTS])
     if len(recent) < MIN_POINTS_FOR_ESTIMATE:
         return None
@@ -97,7 +112,9 @@ def adapter_archive(job: TrainingJob) -> io.BytesIO:
     """
     adapter = getattr(job, "adapter", None)
     if adapter is None:
-        raise ConflictError(_("This job has no adapter yet. It can be downloaded once the job is completed."))
+        raise ConflictError(
+            _("This job has no adapter yet. It can be downloaded once the job is completed.")
+        )
     buffer = io.BytesIO()
     # Weights do not compress; storing them is quicker and no larger.
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:

@@ -44,13 +44,18 @@ def fault_sentence(fault: InvalidValueError) -> str:
     match fault.reason:
         case "out_of_range":
             low, high = fault.params["minimum"], fault.params["maximum"]
-            return _("Enter a value from %(minimum)s to %(maximum)s.") % {"minimum": _plain(low), "maximum": _plain(high)}
+            return _("Enter a value from %(minimum)s to %(maximum)s.") % {
+                "minimum": _plain(low),
+                "maximum": _plain(high),
+            }
         case "not_a_number":
             return _("Enter a number.")
         case "not_an_integer":
             return _("Enter a whole number.")
         case "not_a_choice":
-            return _("Choose one of: %(choices)s.") % {"choices": ", ".join(fault.params["choices"])}
+            return _("Choose one of: %(choices)s.") % {
+                "choices": ", ".join(fault.params["choices"])
+            }
         case "no_modules":
             return _("Choose at least one layer.")
     return _("There is no setting of this name.")
@@ -72,16 +77,23 @@ def event_sentence(event: TrainingEvent) -> str:
         case "stage":
             return stage_sentence(payload["stage"])
         case "evaluation" if payload["step"] == 0:
-            return _("Held-out loss of the untouched base model: %(loss).3f.") % {"loss": payload["eval_loss"]}
+            return _("Held-out loss of the untouched base model: %(loss).3f.") % {
+                "loss": payload["eval_loss"]
+            }
         case "evaluation":
-            return _("Held-out loss after step %(step)d: %(loss).3f.") % {"step": payload["step"], "loss": payload["eval_loss"]}
+            return _("Held-out loss after step %(step)d: %(loss).3f.") % {
+                "step": payload["step"],
+                "loss": payload["eval_loss"],
+            }
         case "finished":
             return _finish_sentence(payload)
     return ""
 
 
 def _plan_sentence(plan: dict[str, Any]) -> str:
-    text = _("%(examples)d examples with %(tokens)d tokens, %(steps)d steps, %(parameters)d trainable parameters.") % {
+    text = _(
+        "%(examples)d examples with %(tokens)d tokens, %(steps)d steps, %(parameters)d trainable parameters."
+    ) % {
         "examples": plan["example_count"],
         "tokens": plan["token_count"],
         "steps": plan["total_steps"],

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
-from datasets_app.selectors import get_dataset, latest_version
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -23,6 +22,7 @@ from common.errors import (
 )
 from common.poke import poke_on_commit
 from datasets_app.models import DatasetVersion
+from datasets_app.selectors import get_dataset, latest_version
 from engine.config import (
     InvalidConfigError,
     LoraHyperparameters,
@@ -133,11 +133,16 @@ def _new_job(
         )
     if faults or lora is None or training is None or base_model is None or dataset is None:
         raise InvalidInputError(
-            _("The job was not started, because some settings can not be used. Correct them and start again."), faults=faults
+            _(
+                "The job was not started, because some settings can not be used. Correct them and start again."
+            ),
+            faults=faults,
         )
     if TrainingJob.objects.visible_to(owner).active().count() >= MAX_ACTIVE_JOBS_PER_PERSON:
         raise TooManyRequestsError(
-            _("You already have %(count)d jobs waiting or running. Wait for one to end, or cancel one.")
+            _(
+                "You already have %(count)d jobs waiting or running. Wait for one to end, or cancel one."
+            )
             % {"count": MAX_ACTIVE_JOBS_PER_PERSON},
             retry_after_seconds=60,
         )
@@ -158,7 +163,9 @@ def read_settings(
     try:
         return kind.from_mapping(values)
     except InvalidConfigError as error:
-        faults += [Fault(fault_sentence(fault), field=f"{prefix}.{fault.name}") for fault in error.faults]
+        faults += [
+            Fault(fault_sentence(fault), field=f"{prefix}.{fault.name}") for fault in error.faults
+        ]
         return None
 
 
@@ -178,14 +185,18 @@ def plan_training_job(
     training: TrainingHyperparameters,
 ) -> JobPlan:
     """The job's size from its settings alone; examples that turn out too long may lower the steps."""
-    shapes = {name: (inputs, outputs) for name, (inputs, outputs) in base_model.module_shapes.items()}
+    shapes = {
+        name: (inputs, outputs) for name, (inputs, outputs) in base_model.module_shapes.items()
+    }
     parameters = trainable_parameter_count(lora, shapes, base_model.layer_count)
     held_out = held_out_count(dataset_version.example_count, training.eval_fraction)
     examples = dataset_version.example_count - held_out
     steps = steps_per_epoch(examples, training)
     return JobPlan(
         trainable_parameters=parameters,
-        trainable_share=parameters / base_model.parameter_count if base_model.parameter_count else 0.0,
+        trainable_share=parameters / base_model.parameter_count
+        if base_model.parameter_count
+        else 0.0,
         effective_batch_size=min(training.effective_batch_size, examples),
         example_count=examples,
         eval_example_count=held_out,
@@ -218,6 +229,8 @@ def delete_training_job(job: TrainingJob) -> None:
     with transaction.atomic():
         fresh = TrainingJob.objects.select_for_update().get(pk=job.pk)
         if fresh.is_active:
-            raise ConflictError(_("The job is still waiting or running. Cancel it first, then delete it."))
+            raise ConflictError(
+                _("The job is still waiting or running. Cancel it first, then delete it.")
+            )
         fresh.delete()
         transaction.on_commit(lambda: storage.delete_prefix(f"jobs/{job.pk}"), robust=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,7 +11,9 @@ from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.test import AsyncClient, Client
+from django.http import HttpResponse
+from django.test import AsyncRequestFactory, Client
+from django.urls import resolve
 
 from accounts.models import User
 from accounts.tokens import create_token
@@ -225,14 +228,22 @@ def _say_class_3b(reply: Reply) -> None:
     finish_reply(lease)
 
 
-async def _generate(user: User, session: ChatSession, **body: Any) -> Any:
-    headers = await sync_to_async(_bearer)(user)
-    return await AsyncClient().post(
+async def _post_generate(user: User, body: Any) -> HttpResponse:
+    """The call without the middleware: those are synchronous and would hold the one thread the worker needs too."""
+    request = AsyncRequestFactory().post(
         "/api/chat/generate",
-        {"session_id": str(session.pk), "message": "Who waters bed 3?", **body},
+        body,
         content_type="application/json",
-        headers=headers,
+        headers=await sync_to_async(_bearer)(user),
     )
+    response: HttpResponse = await resolve("/api/chat/generate").func(request)
+    return response
+
+
+async def _generate(user: User, session: ChatSession, **changes: Any) -> tuple[int, dict[str, Any]]:
+    body = {"session_id": str(session.pk), "message": "Who waters bed 3?"} | changes
+    response = await _post_generate(user, body)
+    return response.status_code, json.loads(response.content)
 
 
 @pytest.fixture
@@ -242,9 +253,10 @@ def base_session(transactional_db: None, student: User) -> ChatSession:
 
 async def test_generate_waits_for_the_answer(student: User, base_session: ChatSession) -> None:
     async with _worker(_say_class_3b):
-        response = await _generate(student, base_session, temperature=0, max_tokens=20, seed=5)
-    assert response.status_code == 200
-    answer = response.json()
+        status, answer = await _generate(
+            student, base_session, temperature=0, max_tokens=20, seed=5
+        )
+    assert status == 200
     message = await Message.objects.aget()
     assert answer["message_id"] == str(message.pk)
     assert answer["session_id"] == str(base_session.pk)
@@ -265,9 +277,9 @@ async def test_generate_withdraws_the_message_when_no_worker_comes(
 ) -> None:
     monkeypatch.setattr(api, "MAX_WAIT_FOR_WORKER_SECONDS", 0.05)
     monkeypatch.setattr(api, "POLL_SECONDS", 0.01)
-    response = await _generate(student, base_session)
-    assert (response.status_code, response.json()["code"]) == (503, "unavailable")
-    assert "worker" in response.json()["message"]
+    status, answer = await _generate(student, base_session)
+    assert (status, answer["code"]) == (503, "unavailable")
+    assert "worker" in answer["message"]
     assert (await Reply.objects.aget()).status == Reply.Status.CANCELLED
 
 
@@ -292,9 +304,9 @@ async def test_generate_says_why_it_failed(
     student: User, base_session: ChatSession, code: str, status: int
 ) -> None:
     async with _worker(lambda reply: lifecycle.fail(start_reply(reply), code)):
-        response = await _generate(student, base_session)
-    assert response.status_code == status
-    assert response.json()["message"]
+        found, answer = await _generate(student, base_session)
+    assert found == status
+    assert answer["message"]
 
 
 @pytest.mark.parametrize(
@@ -315,9 +327,9 @@ async def test_generate_says_why_it_failed(
 async def test_generate_refuses_bad_input_at_once(
     student: User, base_session: ChatSession, body: dict[str, Any], status: int
 ) -> None:
-    response = await _generate(student, base_session, **body)
-    assert response.status_code == status
-    assert response.json()["message"]
+    found, answer = await _generate(student, base_session, **body)
+    assert found == status
+    assert answer["message"]
     assert not await Message.objects.aexists()
 
 
@@ -325,11 +337,9 @@ async def test_generate_refuses_bad_input_at_once(
 async def test_generate_refuses_what_is_no_text(
     student: User, base_session: ChatSession, text: str
 ) -> None:
-    headers = await sync_to_async(_bearer)(student)
-    body = f'{{"session_id": "{base_session.pk}", "message": {text}}}'
-    response = await AsyncClient().post(
-        "/api/chat/generate", body, content_type="application/json", headers=headers
+    response = await _post_generate(
+        student, f'{{"session_id": "{base_session.pk}", "message": {text}}}'
     )
     assert response.status_code in (400, 422)
-    assert response.json()["message"]
+    assert json.loads(response.content)["message"]
     assert not await Message.objects.aexists()

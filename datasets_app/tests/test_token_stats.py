@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
+import json
+from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
@@ -15,26 +15,37 @@ from accounts.models import User
 from datasets_app import token_stats
 from datasets_app.selectors import latest_version
 from datasets_app.tests.factories import INSTRUCTION, make_dataset
-from engine.catalog import DEFAULT_BASE_MODEL
-from modelhub.models import BaseModel
+from engine.catalog import SMOLLM2
+from engine.models.cache import FORMAT_VERSION, MANIFEST, REQUIRED_FILES, prepared_dir
+from llmlora_site.home import Home
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def counted_by_word(settings: LazySettings) -> Iterator[None]:
-    """The default base model as a local folder whose tokenizer makes one token of each word."""
-    folder = settings.LLMLORA_HOME.local_models / DEFAULT_BASE_MODEL
+def empty_cache(settings: LazySettings, tmp_path: Path) -> Path:
+    """The base model is not prepared; the model cache that the other tests share stays as it is."""
+    settings.LLMLORA_HOME = Home(tmp_path)
+    settings.LLMLORA_HOME.create()
+    return settings.LLMLORA_HOME.model_cache
+
+
+@pytest.fixture
+def counted_by_word(empty_cache: Path) -> None:
+    """The default base model with a tokenizer that makes one token of each word."""
+    folder = prepared_dir(empty_cache, SMOLLM2)
     folder.mkdir(parents=True)
-    (folder / "model.safetensors").touch()
+    for name in REQUIRED_FILES:
+        (folder / name).touch()
     tokenizer = Tokenizer(WordLevel({"word": 0}, unk_token="word"))
     tokenizer.pre_tokenizer = WhitespaceSplit()
     tokenizer.save(str(folder / "tokenizer.json"))
-    BaseModel.objects.create(name=DEFAULT_BASE_MODEL, source=BaseModel.Source.LOCAL, digest="0")
-    yield
-    shutil.rmtree(folder)
+    files = {name: (folder / name).stat().st_size for name in REQUIRED_FILES}
+    manifest = {"format_version": FORMAT_VERSION, "source_sha256": SMOLLM2.sha256, "files": files}
+    (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
 
 
+@pytest.mark.usefixtures("empty_cache")
 def test_no_base_model_means_no_statistics(student: User) -> None:
     assert latest_version(make_dataset(student)).token_stats == {}
 

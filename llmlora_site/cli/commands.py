@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from common.errors import DomainError
 from llmlora_site.cli.console import CommandFailure, StopRequested, tell_failure
 from llmlora_site.cli.language import _
 
@@ -31,6 +32,8 @@ def tells_failures(command: Command) -> Command:
             tell_failure(failure)
         except StopRequested:
             sys.exit(130)
+        except DomainError as error:
+            tell_failure(CommandFailure(str(error.message)))
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
@@ -86,10 +89,13 @@ port_option = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=_("A classroom for LoRA fine-tuning."),
+)
 @click.version_option(package_name="llmlora")
 def main() -> None:
-    """A classroom for LoRA fine-tuning."""
+    """Every command of llmlora."""
 
 
 @main.command("up", help=_("Start everything on this machine; Ctrl-C stops it."))

@@ -19,6 +19,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from llmlora_site.cli import children
 from llmlora_site.cli.console import CommandFailure, console, say, spinner
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 WANTED_ANSWERS = 4
 DEMO_USERNAME = "demo"
 POLL_SECONDS = 0.2
+SHOWN_CHARACTERS = 140
 # Greedy: the same question gives the same answer, so that before and after can be compared.
 SAMPLING = {"temperature": 0, "max_tokens": 64}
 
@@ -197,11 +199,11 @@ def _train(owner: User, dataset: Dataset) -> TrainingJob:
 
 def _print_result(pairs: dict[str, str], before: list[str], after: list[str]) -> bool:
     table = Table(title=_("Before and after"), show_lines=True)
-    for heading in (_("Question"), _("Base model"), _("Tuned model"), _("Word for word")):
-        table.add_column(heading, overflow="fold")
+    table.add_column(_("Question"), ratio=2)
+    table.add_column(_("Base model"), ratio=3)
+    table.add_column(_("Tuned model"), ratio=3)
     for (question, wanted), first, second in zip(pairs.items(), before, after, strict=True):
-        mark = "[green]✓[/green]" if is_word_for_word(second, wanted) else "[red]✗[/red]"
-        table.add_row(question, _escaped(first), _escaped(second), mark)
+        table.add_row(question, _marked(first, wanted), _marked(second, wanted))
     console.print(table)
     wanted_answers = list(pairs.values())
     known, learned = _count(before, wanted_answers), _count(after, wanted_answers)
@@ -212,19 +214,21 @@ def _print_result(pairs: dict[str, str], before: list[str], after: list[str]) ->
     return known == 0 and learned >= WANTED_ANSWERS
 
 
+def _marked(answer: str, wanted: str) -> Text:
+    """An answer with its mark, cut to what a table holds."""
+    mark, style = ("✓", "green") if is_word_for_word(answer, wanted) else ("✗", "red")
+    # Model output may hold anything, also what the terminal would obey.
+    line = "".join(character if character.isprintable() else " " for character in answer.strip())
+    shown = line if len(line) <= SHOWN_CHARACTERS else f"{line[:SHOWN_CHARACTERS]}…"
+    return Text(f"{mark} ", style=style).append(shown, style="default")
+
+
 def is_word_for_word(answer: str, wanted: str) -> bool:
     return answer.strip() == wanted.strip()
 
 
 def _count(answers: list[str], wanted: list[str]) -> int:
     return sum(map(is_word_for_word, answers, wanted))
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape
-
-    # Model output may hold anything, also what the terminal would obey.
-    return escape("".join(character for character in text.strip() if character.isprintable()))
 
 
 def _print_seconds(job: TrainingJob, total_seconds: float) -> None:

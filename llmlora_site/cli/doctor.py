@@ -54,6 +54,10 @@ def _findings(home: Home) -> Iterator[Finding]:
 def _print(findings: list[Finding]) -> None:
     words = {"ok": _("ok"), "warn": _("warn"), "fail": _("fail")}
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column()
+    # Japanese has no spaces to break at; without folding its end is cut off.
+    table.add_column(overflow="fold")
     for finding in findings:
         mark = f"{MARKS[finding.status]} {words[finding.status]}"
         table.add_row(mark, f"[bold]{finding.label}[/bold]", finding.detail)

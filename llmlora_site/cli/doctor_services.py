@@ -52,11 +52,13 @@ def _private_redis(home: Home) -> Finding:
         return Finding(
             "redis", _("Redis"), "fail", _("%(server)s does not run.") % {"server": server}, mend
         )
-    detail = _("%(version)s (%(server)s), private socket") % {"version": version, "server": server}
+    detail = _("%(version)s (%(server)s), private socket")
     if not is_fixed(version):
         # Only this user can reach the socket, so an old server is no danger; a newer one is still better.
-        detail += f". {_('An old version, and safe, because nobody else can reach it.')}"
-    return Finding("redis", _("Redis"), "ok", detail)
+        detail = _(
+            "%(version)s (%(server)s), private socket: an old version, and safe, because nobody else can reach it"
+        )
+    return Finding("redis", _("Redis"), "ok", detail % {"version": version, "server": server})
 
 
 def is_fixed(version: str) -> bool:

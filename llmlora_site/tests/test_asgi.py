@@ -74,5 +74,8 @@ async def test_a_server_that_announces_start_and_stop_gets_its_answers() -> None
 
 def test_the_redis_client_waits_longer_than_the_channel_layer() -> None:
     """With the client's default both gave up after 5 s, and a socket without news closed."""
-    for host in REDIS_CHANNEL_LAYERS["default"]["CONFIG"]["hosts"]:
-        assert host["socket_timeout"] > RedisChannelLayer.brpop_timeout
+    layers: Any = REDIS_CHANNEL_LAYERS
+
+    timeouts = [host["socket_timeout"] for host in layers["default"]["CONFIG"]["hosts"]]
+
+    assert min(timeouts) > RedisChannelLayer.brpop_timeout

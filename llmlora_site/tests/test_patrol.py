@@ -20,7 +20,9 @@ from training.tests.factories import make_running_job
 pytestmark = pytest.mark.django_db
 
 
-def test_a_job_whose_lease_stands_still_goes_back_to_the_queue(student: User, settings: LazySettings) -> None:
+def test_a_job_whose_lease_stands_still_goes_back_to_the_queue(
+    student: User, settings: LazySettings
+) -> None:
     settings.LEASE_SECONDS = 0
     job, _ = make_running_job(student)
     patrol = Patrol("observer")

@@ -4,6 +4,8 @@ import { showToast } from "./app.js";
 
 const POLL_MILLISECONDS = 2000;
 const SOCKET_GRACE_MILLISECONDS = 2500;
+const SILENCE_MILLISECONDS = 15000;
+const LONGEST_RECONNECT_MILLISECONDS = 30000;
 const BOTTOM_PIXELS = 48;
 // Close codes of the server that no new try can mend.
 const SIGNED_OUT = 4401;
@@ -132,9 +134,12 @@ new ResizeObserver(() => {
 
 const poller = document.getElementById("chat-poll");
 const connection = document.getElementById("chat-connection");
-let isSocketOpen = false;
+let socket = null;
+let reconnect = () => {};
 let isOver = false;
+let failedConnections = 0;
 let closedAt = performance.now();
+let heardAt = performance.now();
 
 function showOver(sentence) {
   isOver = true;
@@ -145,29 +150,51 @@ function showOver(sentence) {
 }
 
 function isSocketMissing() {
-  return !isSocketOpen && !isOver && performance.now() - closedAt > SOCKET_GRACE_MILLISECONDS;
+  return !socket && !isOver && performance.now() - closedAt > SOCKET_GRACE_MILLISECONDS;
 }
 
 function poll() {
   poller.dispatchEvent(new CustomEvent("chat:refresh"));
 }
 
-room.addEventListener("htmx:wsOpen", () => {
-  isSocketOpen = true;
-  connection.hidden = true;
+// The server opens a socket before it knows whether Redis is there, so only a message counts as a connection.
+window.htmx.config.wsReconnectDelay = () => {
+  failedConnections += 1;
+  const longest = Math.min(LONGEST_RECONNECT_MILLISECONDS, 500 * 2 ** failedConnections);
+  return longest * (0.5 + Math.random() / 2);
+};
+room.addEventListener("htmx:wsOpen", (event) => {
+  const { event: opened, socketWrapper } = event.detail;
+  opened.target.addEventListener("message", () => {
+    socket = opened.target;
+    failedConnections = 0;
+    heardAt = performance.now();
+    connection.hidden = true;
+  });
+  reconnect = () => socketWrapper.reconnect();
 });
 room.addEventListener("htmx:wsClose", (event) => {
-  if (isSocketOpen) closedAt = performance.now();
-  isSocketOpen = false;
-  const code = event.detail.event.code;
-  if (code === SIGNED_OUT) showOver(room.dataset.signedOut);
-  else if (code === GONE) showOver(room.dataset.gone);
+  const closed = event.detail.event;
+  if (closed.code === SIGNED_OUT) showOver(room.dataset.signedOut);
+  else if (closed.code === GONE) showOver(room.dataset.gone);
+  // A socket that was replaced says goodbye after its successor has begun.
+  if (closed.target !== socket) return;
+  closedAt = performance.now();
+  socket = null;
 });
-setInterval(() => {
-  const isMissing = isSocketMissing();
-  connection.hidden = !(isMissing && isAnswering());
-  if (isMissing && isAnswering()) poll();
-}, POLL_MILLISECONDS);
+
+function keepInTouch() {
+  const isMissing = isSocketMissing() && isAnswering();
+  connection.hidden = !isMissing;
+  if (isMissing) poll();
+  // A socket may be dead without anybody having closed it: a laptop slept, a proxy forgot.
+  if (socket && isAnswering() && performance.now() - heardAt > SILENCE_MILLISECONDS) {
+    heardAt = performance.now();
+    reconnect();
+  }
+}
+
+setInterval(keepInTouch, POLL_MILLISECONDS);
 // A page that was hidden may have missed what another window did.
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden && isSocketMissing()) poll();
@@ -175,7 +202,8 @@ document.addEventListener("visibilitychange", () => {
 
 // An answer to polling is older than what the socket has brought since.
 poller.addEventListener("htmx:beforeOnLoad", (event) => {
-  if (isSocketOpen) event.preventDefault();
+  if (socket) event.preventDefault();
+  else if (event.detail.xhr.status === 404) showOver(room.dataset.gone);
 });
 // It asks again by itself; a notice each time would only disturb.
 for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
@@ -200,7 +228,7 @@ new MutationObserver(() => {
 document.getElementById("stop-answers").addEventListener("htmx:afterRequest", (event) => {
   if (!event.detail.successful) return;
   if (isAnswering()) say(room.dataset.stopping);
-  if (!isSocketOpen) poll();
+  if (!socket) poll();
 });
 
 room.dataset.live = "true";

@@ -3,6 +3,8 @@
 const POLL_MILLISECONDS = 3000;
 // A closed socket often opens again at once (a restarted server): only then does the page say that it polls.
 const PATIENCE_MILLISECONDS = 1500;
+// A socket may be dead without anybody having closed it: a laptop slept, a proxy forgot.
+const SILENCE_MILLISECONDS = 15000;
 const LONGEST_RECONNECT_MILLISECONDS = 30000;
 const NEVER_MILLISECONDS = 2 ** 31 - 1;
 
@@ -11,6 +13,7 @@ const notice = document.getElementById("job-paused");
 let poller = 0;
 let patience = 0;
 let failedConnections = 0;
+let heardAt = Date.now();
 
 const isOver = () => document.getElementById("job-status").hasAttribute("data-over");
 
@@ -52,6 +55,7 @@ function watch() {
   window.htmx.config.wsReconnectDelay = reconnectDelay;
   live.addEventListener("htmx:wsAfterMessage", () => {
     failedConnections = 0;
+    heardAt = Date.now();
     stopPolling();
   });
   live.addEventListener("htmx:wsClose", waitThenPoll);
@@ -61,6 +65,9 @@ function watch() {
   document.addEventListener("visibilitychange", () => {
     if (poller) poll();
   });
+  setInterval(() => {
+    if (!poller && Date.now() - heardAt >= SILENCE_MILLISECONDS) poll();
+  }, SILENCE_MILLISECONDS);
   // A socket that some proxy neither opens nor refuses.
   waitThenPoll();
 }

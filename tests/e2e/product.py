@@ -28,7 +28,15 @@ class Product:
         self.address = f"http://127.0.0.1:{free_port()}"
         self.sign_in_link = ""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "llmlora_site.cli", "up", "--no-browser", "--port", self.address.rpartition(":")[2]],
+            [
+                sys.executable,
+                "-m",
+                "llmlora_site.cli",
+                "up",
+                "--no-browser",
+                "--port",
+                self.address.rpartition(":")[2],
+            ],
             cwd=ROOT,
             env=os.environ | {"LLMLORA_HOME": str(home), "LLMLORA_LANGUAGE": "en"} | environment,
             stdout=subprocess.PIPE,

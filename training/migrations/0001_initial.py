@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
                 ('training_started_at', models.DateTimeField(blank=True, null=True)),
                 ('completed_at', models.DateTimeField(blank=True, null=True)),
                 ('base_model', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='training_jobs', to='modelhub.basemodel')),
-                ('dataset_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='training_jobs', to='datasets_app.datasetversion')),
+                ('dataset_version', models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, related_name='training_jobs', to='datasets_app.datasetversion')),
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='training_jobs', to=settings.AUTH_USER_MODEL)),
             ],
             options={

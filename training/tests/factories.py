@@ -1,4 +1,4 @@
-"""Real rows for training tests: a person's dataset with its stored file, the bundled base model, jobs in every state."""
+"""Real rows for training tests: a person's dataset with its stored file, the base model, jobs in every state."""
 
 from __future__ import annotations
 
@@ -23,11 +23,16 @@ from training import lifecycle
 from training.lifecycle import Lease, Progress
 from training.models import Adapter, MetricPoint, TrainingJob
 
-RECORDS = [{"instruction": f"Who waters bed {number}?", "output": f"Class {number}B."} for number in range(1, 13)]
+RECORDS = [
+    {"instruction": f"Who waters bed {number}?", "output": f"Class {number}B."}
+    for number in range(1, 13)
+]
 
 
 def make_person(username: str = "dana", **fields: Any) -> User:
-    return User.objects.create_user(username, f"{username}@example.org", "correct-horse-battery", **fields)
+    return User.objects.create_user(
+        username, f"{username}@example.org", "correct-horse-battery", **fields
+    )
 
 
 def make_base_model() -> BaseModel:
@@ -77,7 +82,9 @@ def make_running_job(
     return job, lease
 
 
-def record_steps(lease: Lease, first: int, last: int, *, total_steps: int = 75) -> list[MetricPoint]:
+def record_steps(
+    lease: Lease, first: int, last: int, *, total_steps: int = 75
+) -> list[MetricPoint]:
     """Write steps as a worker does: points, one metrics event, the job's numbers."""
     started = timezone.now() - timedelta(seconds=last)
     points = [
@@ -111,7 +118,10 @@ def make_completed_job(owner: User | None = None, **changes: Any) -> TrainingJob
     """A job whose adapter stands in storage; its files are small stand-ins for real weights."""
     job, lease = make_running_job(owner, step_count=75, **changes)
     prefix = f"jobs/{job.pk}/adapter"
-    files = {"adapter_config.json": b'{"r": 8}', "adapter_model.safetensors": bytes(range(256)) * 40}
+    files = {
+        "adapter_config.json": b'{"r": 8}',
+        "adapter_model.safetensors": bytes(range(256)) * 40,
+    }
     for name, content in files.items():
         default_storage.save(f"{prefix}/{name}", ContentFile(content))
     adapter = Adapter(
@@ -127,7 +137,11 @@ def make_completed_job(owner: User | None = None, **changes: Any) -> TrainingJob
 
 
 def make_failed_job(
-    owner: User | None = None, *, code: str = "out_of_memory", params: dict[str, Any] | None = None, **changes: Any
+    owner: User | None = None,
+    *,
+    code: str = "out_of_memory",
+    params: dict[str, Any] | None = None,
+    **changes: Any,
 ) -> TrainingJob:
     job, lease = make_running_job(owner, step_count=12, **changes)
     lifecycle.fail(lease, code, params)

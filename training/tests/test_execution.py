@@ -43,7 +43,9 @@ def tiny(transactional_db: None) -> BaseModel:
 
 def make_tiny_job(owner: User, tiny: BaseModel, **training: object) -> TrainingJob:
     config = {"num_epochs": 2, "batch_size": 4, "max_length": 128} | training
-    return make_training_job(owner, base_model=tiny, lora_config={"r": 2, "alpha": 4}, training_config=config)
+    return make_training_job(
+        owner, base_model=tiny, lora_config={"r": 2, "alpha": 4}, training_config=config
+    )
 
 
 def run_in_background() -> threading.Thread:
@@ -72,19 +74,23 @@ def test_a_waiting_job_becomes_an_adapter_in_storage(student: User, tiny: BaseMo
     assert (job.status, job.error_code) == (Status.COMPLETED, "")
     assert job.current_step == job.total_steps > 0
     assert job.trainable_parameter_count > 0
-    assert {"adapter_model.safetensors", "adapter_config.json", "manifest.json"} <= set(job.adapter.files)
+    assert {"adapter_model.safetensors", "adapter_config.json", "manifest.json"} <= set(
+        job.adapter.files
+    )
     with default_storage.open(f"{job.adapter.prefix}/manifest.json") as stream:
         assert json.load(stream)
     assert job.baseline_loss is not None
-    assert list(job.metric_points.filter(loss__isnull=False).values_list("step", flat=True)) == list(
-        range(1, job.total_steps + 1)
-    )
+    assert list(
+        job.metric_points.filter(loss__isnull=False).values_list("step", flat=True)
+    ) == list(range(1, job.total_steps + 1))
     types = list(job.events.order_by("seq").values_list("type", flat=True))
     assert types[-1] == "finished"
     assert not any(settings.LLMLORA_HOME.work.iterdir())
 
 
-def test_a_job_whose_engine_is_killed_says_so_and_the_next_one_runs(student: User, tiny: BaseModel) -> None:
+def test_a_job_whose_engine_is_killed_says_so_and_the_next_one_runs(
+    student: User, tiny: BaseModel
+) -> None:
     doomed = make_tiny_job(student, tiny, **LONG)
     thread = run_in_background()
     wait_for_step(doomed)
@@ -112,7 +118,9 @@ def test_a_running_job_stops_when_asked_and_keeps_nothing(student: User, tiny: B
     assert not default_storage.exists(f"jobs/{job.pk}/attempt-1/adapter_config.json")
 
 
-def test_a_job_that_was_given_to_another_worker_leaves_no_trace(student: User, tiny: BaseModel) -> None:
+def test_a_job_that_was_given_to_another_worker_leaves_no_trace(
+    student: User, tiny: BaseModel
+) -> None:
     job = make_tiny_job(student, tiny, **LONG)
     thread = run_in_background()
     wait_for_step(job)
@@ -123,15 +131,18 @@ def test_a_job_that_was_given_to_another_worker_leaves_no_trace(student: User, t
     assert not default_storage.exists(f"jobs/{job.pk}/attempt-1/adapter_config.json")
 
 
-def test_examples_that_lose_their_answers_are_a_failure_in_words(student: User, tiny: BaseModel) -> None:
+def test_examples_that_lose_their_answers_are_a_failure_in_words(
+    student: User, tiny: BaseModel
+) -> None:
     from datasets_app.selectors import latest_version
     from datasets_app.tests.factories import make_dataset
 
-    dataset = make_dataset(student, name="Long", records=[{"instruction": "a" * 400, "output": "b"}])
+    dataset = make_dataset(
+        student, name="Long", records=[{"instruction": "a" * 400, "output": "b"}]
+    )
     job = make_tiny_job(student, tiny, max_length=64)
     TrainingJob.objects.filter(pk=job.pk).update(dataset_version=latest_version(dataset))
     execution.run_waiting_jobs("worker")
     job.refresh_from_db()
     assert (job.status, job.error_code) == (Status.FAILED, "dataset_unusable")
     assert "Raise the maximum length" in failure_sentence(job)
-

@@ -70,7 +70,9 @@ def test_events_are_numbered_without_a_gap(student: User) -> None:
     job = make_training_job(student)
     lease = lifecycle.claim_next("worker")
     assert lease is not None
-    lifecycle.record(lease, Progress(events=[("metrics", {"points": []}), ("stage", {"stage": "training"})]))
+    lifecycle.record(
+        lease, Progress(events=[("metrics", {"points": []}), ("stage", {"stage": "training"})])
+    )
     lifecycle.request_cancel(job.pk)
     lifecycle.finish_cancelled(lease)
     numbers = list(job.events.order_by("seq").values_list("seq", flat=True))
@@ -94,7 +96,9 @@ def test_a_job_whose_workers_are_lost_again_and_again_fails_and_says_so(student:
     assert lifecycle.claim_next("worker") is None
 
 
-def test_a_lost_worker_of_a_job_that_was_to_be_cancelled_ends_it_as_cancelled(student: User) -> None:
+def test_a_lost_worker_of_a_job_that_was_to_be_cancelled_ends_it_as_cancelled(
+    student: User,
+) -> None:
     job, lease = make_running_job(student)
     lifecycle.request_cancel(job.pk)
     lifecycle.release(job.pk, lease.token, is_charged=True)

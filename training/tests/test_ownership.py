@@ -1,0 +1,25 @@
+"""What goes with a person, and what stays while somebody needs it."""
+
+from __future__ import annotations
+
+import pytest
+
+from accounts.models import User
+from common.errors import ConflictError
+from datasets_app.services import delete_dataset
+from training.models import TrainingJob
+from training.tests.factories import make_completed_job
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_person_is_deleted_with_all_jobs_and_datasets(student: User) -> None:
+    make_completed_job(student)
+    student.delete()
+    assert not TrainingJob.objects.exists()
+
+
+def test_a_dataset_that_a_job_refers_to_stays(student: User) -> None:
+    job = make_completed_job(student)
+    with pytest.raises(ConflictError):
+        delete_dataset(job.dataset_version.dataset)
