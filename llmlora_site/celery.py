@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+import django
 from celery import Celery
 from celery.signals import (
     task_postrun,
-    worker_ready,
+    worker_init,
     worker_shutdown,
     worker_shutting_down,
 )
@@ -25,9 +26,11 @@ app.autodiscover_tasks()
 _patrol: Patrol | None = None
 
 
-@worker_ready.connect
+@worker_init.connect
 def start_patrol(**_: Any) -> None:
+    """Begin to load the engine while Celery itself still connects."""
     # Only the worker needs models here; the web process imports this module before Django is ready.
+    django.setup()
     from llmlora_site.patrol import Patrol
     from modelhub.lifecycle import worker_name
 

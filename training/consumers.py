@@ -40,8 +40,11 @@ class TrainingConsumer(LiveConsumer):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            if self._follower is not None:
-                self._follower.cancel()
+            self._stop_following()
+
+    def _stop_following(self) -> None:
+        if self._follower is not None:
+            self._follower.cancel()
 
     async def authorise(self) -> bool:
         try:

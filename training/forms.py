@@ -124,7 +124,10 @@ def _read_number(value: Any) -> float | int | str:
 
 
 def _parameter_field(name: str, parameter: Parameter) -> forms.Field:
-    words = {"label": gettext_lazy(parameter.label), "help_text": gettext_lazy(parameter.help)}
+    words: dict[str, Any] = {
+        "label": gettext_lazy(parameter.label),
+        "help_text": gettext_lazy(parameter.help),
+    }
     if parameter.kind == "modules":
         return ModulesField(name, parameter, **words)
     if parameter.kind == "choice":

@@ -68,7 +68,9 @@ class JobRecorder:
         self._progress.fields["stage"] = stage
         if stage == Stage.TRAINING and "training_started_at" not in self._progress.fields:
             self._progress.fields["training_started_at"] = timezone.now()
-        self._progress.events.append(("stage", {"stage": stage}))
+        if stage != Stage.PREPARING:
+            # The claim has told that one already.
+            self._progress.events.append(("stage", {"stage": stage}))
 
     def _take_plan(self, event: dict[str, Any]) -> None:
         plan = {name: value for name, value in event.items() if name not in ("type", "work_id")}

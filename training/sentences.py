@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from engine.config import InvalidValueError
@@ -90,14 +91,18 @@ def event_sentence(event: TrainingEvent) -> str:
     return ""
 
 
+def _grouped(value: int) -> str:
+    return number_format(value, force_grouping=True)
+
+
 def _plan_sentence(plan: dict[str, Any]) -> str:
     text = _(
-        "%(examples)d examples with %(tokens)d tokens, %(steps)d steps, %(parameters)d trainable parameters."
+        "%(examples)s examples with %(tokens)s tokens, %(steps)s steps, %(parameters)s trainable parameters."
     ) % {
-        "examples": plan["example_count"],
-        "tokens": plan["token_count"],
-        "steps": plan["total_steps"],
-        "parameters": plan["trainable_parameters"],
+        "examples": _grouped(plan["example_count"]),
+        "tokens": _grouped(plan["token_count"]),
+        "steps": _grouped(plan["total_steps"]),
+        "parameters": _grouped(plan["trainable_parameters"]),
     }
     cut, dropped = plan["truncated_count"], plan["dropped_count"]
     if not cut and not dropped:

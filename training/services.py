@@ -91,8 +91,17 @@ def create_training_job(
         scope="training.job",
         key=idempotency_key,
         create=make,
-        find=lambda job_id: TrainingJob.objects.get(pk=job_id, owner=owner),
+        find=lambda job_id: _job_of_earlier_request(owner, job_id),
     )
+
+
+def _job_of_earlier_request(owner: User, job_id: str) -> TrainingJob:
+    job = TrainingJob.objects.filter(pk=job_id, owner=owner).first()
+    if job is None:
+        raise ConflictError(
+            _("The job of this request was started before and has been deleted. Start a new one.")
+        )
+    return job
 
 
 def _new_job(

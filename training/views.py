@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -117,7 +118,7 @@ def job_cancel(request: AuthenticatedRequest, job_id: UUID) -> HttpResponse:
             messages.info(request, refusal)
         return redirect("training:job_detail", job_id=job.pk)
     response = HttpResponse(render_pieces(job, ALL_PIECES))
-    return trigger_client_event(response, "toast", refusal) if refusal else response
+    return trigger_client_event(response, "toast", {"value": refusal}) if refusal else response
 
 
 @login_required
@@ -137,7 +138,7 @@ def job_delete(request: AuthenticatedRequest, job_id: UUID) -> HttpResponse:
 
 @login_required
 @require_GET
-def job_adapter(request: AuthenticatedRequest, job_id: UUID) -> HttpResponse:
+def job_adapter(request: AuthenticatedRequest, job_id: UUID) -> HttpResponseBase:
     job = _get_job(request, job_id)
     try:
         return adapter_response(job)

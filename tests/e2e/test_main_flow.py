@@ -161,7 +161,8 @@ def test_the_printed_link_signs_the_first_instructor_in_once(
 
     second = visit("en")
     answer = second.page.goto(product.sign_in_link)
-    assert answer is not None and answer.status == 410
+    assert answer is not None
+    assert answer.status == 410
     expect(second.page.locator("main form:has([name=token])")).to_have_count(0)
     # The browser notes the refusal in its console; that one line is what was asked for.
     assert len(second.problems) == 1
