@@ -15,7 +15,7 @@ class UserAdmin(BaseUserAdmin):
     list_display = ["username", "display_name", "email", "is_staff", "is_active", "last_login"]
     search_fields = ["username", "display_name", "email"]
     fieldsets = [
-        *BaseUserAdmin.fieldsets,
+        *(BaseUserAdmin.fieldsets or ()),
         (_("Preferences"), {"fields": ["display_name", "language", "theme"]}),
     ]
 
@@ -27,7 +27,8 @@ class ApiTokenAdmin(admin.ModelAdmin):
     list_display = ["name", "user", "created_at", "expires_at", "last_used_at"]
     list_select_related = ["user"]
     search_fields = ["name", "user__username"]
-    fields = readonly_fields = ["name", "user", "created_at", "expires_at", "last_used_at"]
+    fields = ["name", "user", "created_at", "expires_at", "last_used_at"]
+    readonly_fields = ("name", "user", "created_at", "expires_at", "last_used_at")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from django import forms
 from django.conf import settings
 from django.utils.functional import lazy
@@ -28,10 +30,11 @@ class ProfileForm(forms.ModelForm):
         help_texts = {"display_name": _("What others see instead of your user name.")}
         widgets = {"theme": forms.RadioSelect}
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["display_name"].widget.attrs["autocomplete"] = "nickname"
-        self.fields["language"].choices = [("", _("As the browser asks")), *settings.LANGUAGES]
+        languages = cast("forms.ChoiceField", self.fields["language"])
+        languages.choices = [("", _("As the browser asks")), *settings.LANGUAGES]
 
 
 class TokenForm(forms.Form):

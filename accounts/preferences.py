@@ -33,9 +33,7 @@ def set_theme_cookie(response: HttpResponseBase, theme: str) -> None:
 def set_language_cookie(response: HttpResponseBase, language: str) -> None:
     """The cookie that Django's own language switch writes; no language goes back to the browser's."""
     if not language:
-        response.delete_cookie(
-            settings.LANGUAGE_COOKIE_NAME, samesite=settings.LANGUAGE_COOKIE_SAMESITE
-        )
+        response.delete_cookie(settings.LANGUAGE_COOKIE_NAME, samesite="Lax")
         return
     response.set_cookie(
         settings.LANGUAGE_COOKIE_NAME,
@@ -45,5 +43,5 @@ def set_language_cookie(response: HttpResponseBase, language: str) -> None:
         domain=settings.LANGUAGE_COOKIE_DOMAIN,
         secure=settings.LANGUAGE_COOKIE_SECURE,
         httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
-        samesite=settings.LANGUAGE_COOKIE_SAMESITE,
+        samesite="Lax",
     )

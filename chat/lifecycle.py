@@ -168,5 +168,5 @@ def _publish(session_id: uuid.UUID, event: dict[str, Any]) -> None:
     # The UPDATE locks the row, so two replies of one session never take the same number.
     ChatSession.objects.filter(pk=session_id).update(event_seq=F("event_seq") + 1)
     seq = ChatSession.objects.values_list("event_seq", flat=True).get(pk=session_id)
-    numbered: ChatEvent = {**event, "seq": seq}  # type: ignore[assignment,misc]
+    numbered: ChatEvent = {**event, "seq": seq}  # type: ignore[assignment]
     transaction.on_commit(lambda: publish_event(session_id, numbered), robust=True)

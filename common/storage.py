@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.files import File
@@ -24,7 +25,7 @@ CHUNK_BYTES = 1024 * 1024
 class AtomicFileSystemStorage(FileSystemStorage):
     """Local files that appear under their name only when complete and synced; a second save replaces the first."""
 
-    def _save(self, name: str, content: File) -> str:
+    def _save(self, name: str, content: File[Any]) -> str:
         target = Path(self.path(name))
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(dir=target.parent, prefix=".draft-")

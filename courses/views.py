@@ -37,4 +37,4 @@ def use_starter_dataset(request: AuthenticatedRequest) -> HttpResponse:
         ),
         records=starter_records(),
     )
-    return redirect(f"{reverse('training:job_new')}?{urlencode({'dataset': dataset.pk})}")
+    return redirect(f"{reverse('training:job_new')}?{urlencode({'dataset': str(dataset.pk)})}")

@@ -78,9 +78,9 @@ class Patrol(threading.Thread):
 
     def take_back_own(self) -> None:
         """Rows that this worker's last life left running: nobody works on them any more."""
-        for pk, token in self._running(TrainingJob).filter(worker_name=self.worker_name):
+        for pk, token, _ in self._running(TrainingJob).filter(worker_name=self.worker_name):
             training_lifecycle.release(pk, token, is_charged=True)
-        for pk, token in self._running(Reply).filter(worker_name=self.worker_name):
+        for pk, token, _ in self._running(Reply).filter(worker_name=self.worker_name):
             chat_lifecycle.lose(pk, token)
 
     def _preload(self) -> None:
@@ -144,15 +144,13 @@ class Patrol(threading.Thread):
         seen = self._seen
         self._seen = {}
         for model, take_back in ((TrainingJob, self._release_job), (Reply, chat_lifecycle.lose)):
-            rows = model.objects.filter(status="running").values_list(
-                "pk", "lease_token", "lease_count"
-            )  # type: ignore[attr-defined]
-            for pk, token, count in rows:
-                last_count, since = seen.get(token, (None, 0.0))
+            for pk, token, count in self._running(model):
+                now = time.monotonic()
+                last_count, since = seen.get(token, (count, now))
                 if last_count != count:
-                    since = time.monotonic()
+                    since = now
                 self._seen[token] = (count, since)
-                if time.monotonic() - since >= settings.LEASE_SECONDS:
+                if now - since >= settings.LEASE_SECONDS:
                     logger.warning("%s %s: its worker fell silent", model.__name__, pk)
                     take_back(pk, token)
 
@@ -162,4 +160,6 @@ class Patrol(threading.Thread):
 
     @staticmethod
     def _running(model: Any) -> Any:
-        return model.objects.filter(status="running").values_list("pk", "lease_token")
+        return model.objects.filter(status="running").values_list(
+            "pk", "lease_token", "lease_count"
+        )

@@ -6,7 +6,7 @@ import logging
 import shutil
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -14,6 +14,7 @@ from django.db import DatabaseError
 from common import storage
 from common.errors import DiskFullError, UnavailableError
 from engine.client import Work
+from engine.data.records import DatasetType
 from engine.protocol import TrainingSpec
 from modelhub.execution import engine, is_draining
 from modelhub.selectors import base_model_ref
@@ -124,7 +125,7 @@ def _spec(lease: Lease, folder: Path) -> TrainingSpec:
         base_model=base_model_ref(job.base_model),
         dataset_path=str(data),
         dataset_digest=job.dataset_version.digest,
-        dataset_type=job.dataset_version.dataset.type,
+        dataset_type=cast("DatasetType", job.dataset_version.dataset.type),
         output_dir=str(folder / "adapter"),
         lora=job.lora,
         training=job.training,
