@@ -56,6 +56,9 @@ REDIS_CHANNEL_LAYERS = settings.CHANNEL_LAYERS
 REDIS_BROKER_URL = settings.CELERY_BROKER_URL
 settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 settings.CELERY_BROKER_URL = "memory://"
+if "DATABASE_URL" not in os.environ:
+    # As in the product, a file: threads that share a database in memory lock each other out at once.
+    settings.DATABASES["default"]["TEST"] = {"NAME": TEST_HOME / "test.sqlite3"}
 # Hundreds of test people sign in; the real hasher is slow on purpose.
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 django.setup()

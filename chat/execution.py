@@ -25,6 +25,8 @@ from training.models import Adapter
 
 logger = logging.getLogger(__name__)
 
+HEARTBEAT_SECONDS = 1
+"""A reply without new text renews its lease this often."""
 KEPT_ADAPTERS = 50
 """Adapter folders kept beside the engine; a class has about thirty."""
 
@@ -95,16 +97,18 @@ def _follow(work: Work, lease: Lease) -> dict[str, Any]:
         if event is not None and not is_over:
             # PostgreSQL stores no NUL; a model may still draw one.
             pending += event["text"].replace("\x00", "")
-        # A quiet engine is asked once a second whether the reader wants to stop, a talking one at each write.
         quiet_seconds = time.monotonic() - written_at
-        if (pending and (is_over or quiet_seconds >= interval)) or quiet_seconds >= 1:
+        if (
+            pending and (is_over or quiet_seconds >= interval)
+        ) or quiet_seconds >= HEARTBEAT_SECONDS:
             is_cancelled = lifecycle.append_text(lease, offset=offset, text=pending)
             offset, pending, written_at = offset + len(pending), "", time.monotonic()
-            if is_cancelled:
-                work.cancel()
+        else:
+            # A reader who stops while nothing is written yet waits no longer than one who sees text.
+            is_cancelled = event is None and lifecycle.is_cancel_requested(lease)
         if is_over:
             return event  # type: ignore[return-value]
-        if is_draining():
+        if is_cancelled or is_draining():
             work.cancel()
 
 

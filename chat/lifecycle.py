@@ -75,6 +75,10 @@ def append_text(lease: Lease, *, offset: int, text: str) -> bool:
             lease.session_id,
             {"type": "text", "reply_id": str(lease.reply_id), "offset": offset, "text": text},
         )
+    return is_cancel_requested(lease)
+
+
+def is_cancel_requested(lease: Lease) -> bool:
     return Reply.objects.filter(pk=lease.reply_id, is_cancel_requested=True).exists()
 
 
