@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from allauth.account.forms import LoginForm
 from django import forms
 from django.conf import settings
 from django.utils.functional import lazy
@@ -21,6 +22,13 @@ def _days(count: int) -> str:
 
 
 _days_lazy = lazy(_days, str)
+
+
+class SignInForm(LoginForm):
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        # allauth's label, "Login", names the act and not what to enter; in Japanese it equals the button.
+        self.fields["login"].label = _("User name or email")
 
 
 class ProfileForm(forms.ModelForm):

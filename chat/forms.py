@@ -61,7 +61,14 @@ class NewSessionForm(forms.Form):
         ),
     )
 
-    def __init__(self, owner: User, *args: Any, preselected_job: str = "", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        owner: User,
+        *args: Any,
+        preselected_job: str = "",
+        preselected_base_model: str = "",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         jobs = talkable_jobs(owner)
         offered = list(jobs[:OFFERED_JOBS])
@@ -87,6 +94,8 @@ class NewSessionForm(forms.Form):
         choices = [(choice.value, choice.title) for choice in offered_models]
         cast(forms.ChoiceField, self.fields["model"]).choices = choices
         preferred = f"{TUNED}:{preselected_job}"
+        if preselected_base_model:
+            preferred = f"{BASE}:{preselected_base_model}"
         self.initial.setdefault("is_compared", True)
         self.initial.setdefault(
             "model", _first_of(preferred, [choice.value for choice in offered_models])

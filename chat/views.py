@@ -39,7 +39,12 @@ def session_list(request: AuthenticatedRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def session_new(request: AuthenticatedRequest) -> HttpResponse:
     job_id = _uuid_text(request.GET.get("job", ""))
-    form = NewSessionForm(request.user, request.POST or None, preselected_job=job_id)
+    form = NewSessionForm(
+        request.user,
+        request.POST or None,
+        preselected_job=job_id,
+        preselected_base_model=request.GET.get("model", ""),
+    )
     if request.method == "POST" and form.is_valid():
         try:
             session = services.create_session(request.user, **form.session_arguments())

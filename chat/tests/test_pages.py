@@ -143,6 +143,15 @@ def test_the_job_of_the_address_is_chosen(student: User, client_of: SignIn) -> N
     assert f'value="job:{wanted.pk}" data-kind="tuned" checked' in page
 
 
+def test_the_base_model_of_the_address_is_chosen_before_a_tuned_one(
+    student: User, client_of: SignIn
+) -> None:
+    make_completed_job(student)
+    address = f"{reverse('chat:session_new')}?model={make_base_model().name}"
+    form = client_of(student).get(address).context["form"]
+    assert form["model"].value() == f"base:{make_base_model().name}"
+
+
 @pytest.mark.parametrize(
     "job", ["nonsense", "00000000-0000-0000-0000-000000000000", "\x00", "' OR 1=1"]
 )
