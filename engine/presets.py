@@ -31,14 +31,12 @@ class TrainingPreset:
     settings: TrainingHyperparameters
 
 
-_ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
-
 LORA_PRESETS = (
     LoraPreset(
         "conservative",
         _("Conservative"),
-        _("The smallest adapter: four attention layers at rank 4."),
-        LoraHyperparameters(r=4, alpha=8, target_modules=_ATTENTION),
+        _("The smallest adapter: all seven layers at rank 4, for short and simple answers."),
+        LoraHyperparameters(r=4, alpha=16),
     ),
     LoraPreset(
         "balanced",

@@ -36,8 +36,8 @@ def epochs(value: float) -> str:
 
 @register.filter
 def percent(share: float) -> str:
-    """A share with as many digits as it needs: 0.36 %, 42 %."""
-    return f"{share * 100:.2g} %" if share < 0.1 else f"{share * 100:.0f} %"
+    """A share with as many digits as it needs: 0.36%, 42%."""
+    return f"{share * 100:.2g}%" if share < 0.1 else f"{share * 100:.0f}%"
 
 
 @register.filter

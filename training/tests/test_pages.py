@@ -241,7 +241,7 @@ def test_the_plan_follows_the_values(signed_in: Client, student: User) -> None:
     # Twelve examples in batches of five are three steps; rank 8 on SmolLM2-135M has 2,442,240 parameters.
     assert "3 in each of 10 epochs" in page
     assert "2,442,240" in page
-    assert "1.8 % of smollm2-135m-instruct" in page
+    assert "1.8% of smollm2-135m-instruct" in page
 
 
 def test_the_plan_tells_what_is_wrong_instead(signed_in: Client, student: User) -> None:
