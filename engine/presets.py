@@ -1,4 +1,4 @@
-"""Named starting points, calibrated by measurement on the bundled base model (docs/experiments.md).
+"""Named starting points; docs/experiments.md tells what each was measured to do on the bundled base model.
 
 Torch-free. Names follow the original system; the values are ours.
 """
