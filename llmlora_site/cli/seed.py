@@ -1,4 +1,4 @@
-"""The first instructor, and the way in for somebody who has no password yet."""
+"""The first instructor, and the way in at the first start."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def seed_admin() -> None:
 
 
 def sign_in_link(address: str) -> str | None:
-    """A fresh one-time link for the owner, or None once they have signed in or have a password."""
+    """A fresh one-time link for the owner, or None once they have signed in."""
     from django.urls import reverse
     from sesame.utils import get_query_string
 
     from accounts.models import User
 
     admin = User.objects.filter(username=ADMIN_USERNAME, is_active=True).first()
-    if admin is None or admin.last_login is not None or admin.has_usable_password():
+    if admin is None or admin.last_login is not None:
         return None
     return f"{address}{reverse('accounts:sign_in')}{get_query_string(admin)}"
