@@ -1,4 +1,7 @@
-"""Legal state changes of a reply. Queues nothing, so services and workers both may call it."""
+"""Legal state changes of a reply. Queues nothing, so services and workers both may call it.
+
+pending -> running -> completed | failed | cancelled; pending -> cancelled.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,6 @@ from chat.events import ChatEvent, publish_event
 from chat.models import ChatSession, Reply
 
 Status = Reply.Status
-
-LEGAL_MOVES: dict[str, tuple[str, ...]] = {
-    Status.PENDING: (Status.RUNNING, Status.CANCELLED),
-    Status.RUNNING: (Status.COMPLETED, Status.FAILED, Status.CANCELLED),
-}
 
 
 class LeaseLostError(Exception):

@@ -1,6 +1,9 @@
 """Legal state changes of a training job. Queues nothing, so services and workers both may call it.
 
 Every change is a conditional UPDATE: one changed row means that it is ours, none means that somebody was first.
+
+pending -> running -> completed | failed | cancelled; pending -> cancelled; running -> pending when a worker
+gives it back.
 """
 
 from __future__ import annotations
@@ -19,11 +22,6 @@ from training.models import Adapter, MetricPoint, TrainingEvent, TrainingJob
 
 Status = TrainingJob.Status
 Stage = TrainingJob.Stage
-
-LEGAL_MOVES: dict[str, tuple[str, ...]] = {
-    Status.PENDING: (Status.RUNNING, Status.CANCELLED),
-    Status.RUNNING: (Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.PENDING),
-}
 
 
 class LeaseLostError(Exception):
