@@ -44,8 +44,13 @@ class Patrol(threading.Thread):
         self._seen: dict[UUID, tuple[int, float]] = {}
         self._is_preloaded = False
 
-    def run(self) -> None:
+    def start(self) -> None:
+        """Take back the last life's work first: once this one claims, its rows bear the same name."""
         self._guarded(self.take_back_own)
+        connection.close()
+        super().start()
+
+    def run(self) -> None:
         while not self._stopping.is_set():
             self._guarded(self._round)
             self._stopping.wait(settings.PATROL_INTERVAL_SECONDS if self._is_preloaded else 0.2)

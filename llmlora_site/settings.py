@@ -303,7 +303,6 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # --- API ----------------------------------------------------------------------------------------
-NINJA_PAGINATION_MAX_LIMIT = 200
 API_TOKEN_MAX_DAYS = 90
 IDEMPOTENCY_HOURS = 24
 
