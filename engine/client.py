@@ -98,6 +98,14 @@ class Work:
         """Ask the engine to end this work; it answers with a terminal event, usually `cancelled`."""
         self._client.cancel(self.work_id)
 
+    def stop(self) -> None:
+        """Ask the engine to finish this training job after the step at hand; it answers with `finished`."""
+        self._client.signal("stop", self.work_id)
+
+    def suspend(self) -> None:
+        """Ask the engine to write a checkpoint after the step at hand; it answers with `cancelled`, suspended."""
+        self._client.signal("suspend", self.work_id)
+
     def put(self, event: Event) -> None:
         """Hand over an event; called by the process's reader."""
         self._events.put(event)
@@ -149,9 +157,13 @@ class EngineClient:
         )
 
     def cancel(self, work_id: str) -> None:
+        self.signal("cancel", work_id)
+
+    def signal(self, kind: protocol.Signal, work_id: str) -> None:
+        """Tell the engine something about work under way; a process that has ended hears nothing."""
         process = self._process
         if process is not None:
-            process.send(protocol.Request(type="cancel", work_id=work_id))
+            process.send(protocol.Request(type=kind, work_id=work_id))
 
     @property
     def is_alive(self) -> bool:

@@ -17,7 +17,14 @@ TARGET_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj"
 ALL_LINEAR = "all-linear"
 """Short for every entry of TARGET_MODULES."""
 
-Kind = Literal["integer", "number", "choice", "modules"]
+MODULE_SETS: dict[str, tuple[str, ...]] = {
+    "attention": ("q_proj", "k_proj", "v_proj", "o_proj"),
+    "feed-forward": ("gate_proj", "up_proj", "down_proj"),
+    ALL_LINEAR: TARGET_MODULES,
+}
+"""Short names for several target modules, legal wherever their names are."""
+
+Kind = Literal["integer", "number", "choice", "modules", "pattern"]
 
 
 def _(message: str) -> str:
@@ -31,8 +38,9 @@ class Parameter:
 
     Attributes:
         kind: how the value is read.
-        minimum: smallest legal value, inclusive.
+        minimum: smallest legal value, inclusive; of a pattern, of each of its values.
         maximum: largest legal value, inclusive.
+        is_integer: whether the values of a pattern are whole numbers.
         choices: legal values of a choice.
         label: its name, an English message id.
         help: one sentence on its consequence, an English message id.
@@ -46,6 +54,7 @@ class Parameter:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     advanced: bool = False
+    is_integer: bool = False
 
 
 class InvalidValueError(ValueError):
@@ -68,8 +77,8 @@ class InvalidConfigError(ValueError):
 
 def _parameter(default: Any, **spec: Any) -> Any:
     metadata = {"parameter": Parameter(**spec)}
-    if isinstance(default, tuple):
-        return field(default_factory=lambda: default, metadata=metadata)
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
@@ -114,7 +123,8 @@ def read_value(name: str, parameter: Parameter, value: Any) -> Any:
     """One value checked against its Parameter.
 
     Raises:
-        InvalidValueError: reason is one of not_a_number, not_an_integer, out_of_range, not_a_choice, no_modules.
+        InvalidValueError: reason is one of not_a_number, not_an_integer, out_of_range, not_a_choice, no_modules,
+            not_a_pattern.
     """
     if parameter.kind == "choice":
         if value not in parameter.choices:
@@ -122,35 +132,49 @@ def read_value(name: str, parameter: Parameter, value: Any) -> Any:
         return value
     if parameter.kind == "modules":
         return _read_modules(name, value)
+    if parameter.kind == "pattern":
+        return _read_pattern(name, parameter, value)
+    return _read_number(name, parameter, value, is_integer=parameter.kind == "integer")
+
+
+def _read_number(name: str, parameter: Parameter, value: Any, *, is_integer: bool) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidValueError(name, "not_a_number")
     if not math.isfinite(value):
         raise InvalidValueError(name, "not_a_number")
-    if parameter.kind == "integer":
-        if value != int(value):
-            raise InvalidValueError(name, "not_an_integer")
-        value = int(value)
-    else:
-        value = float(value)
+    if is_integer and value != int(value):
+        raise InvalidValueError(name, "not_an_integer")
+    number = int(value) if is_integer else float(value)
     low, high = parameter.minimum, parameter.maximum
-    if (low is not None and value < low) or (high is not None and value > high):
+    if (low is not None and number < low) or (high is not None and number > high):
         raise InvalidValueError(name, "out_of_range", minimum=low, maximum=high)
-    return value
+    return number
 
 
 def _read_modules(name: str, value: Any) -> tuple[str, ...]:
-    if value == ALL_LINEAR:
-        return TARGET_MODULES
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise InvalidValueError(name, "not_a_choice", choices=[*TARGET_MODULES, ALL_LINEAR])
-    chosen = list(value)
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, Iterable):
+        raise InvalidValueError(name, "not_a_choice", choices=[*TARGET_MODULES, *MODULE_SETS])
+    chosen: set[str] = set()
+    for item in names:
+        if not isinstance(item, str) or item not in (*TARGET_MODULES, *MODULE_SETS):
+            raise InvalidValueError(name, "not_a_choice", choices=[*TARGET_MODULES, *MODULE_SETS])
+        chosen.update(MODULE_SETS.get(item, (item,)))
     if not chosen:
         raise InvalidValueError(name, "no_modules")
-    if ALL_LINEAR in chosen:
-        return TARGET_MODULES
-    if any(module not in TARGET_MODULES for module in chosen):
-        raise InvalidValueError(name, "not_a_choice", choices=[*TARGET_MODULES, ALL_LINEAR])
     return tuple(module for module in TARGET_MODULES if module in chosen)
+
+
+def _read_pattern(name: str, parameter: Parameter, value: Any) -> dict[str, int | float]:
+    if not isinstance(value, Mapping):
+        raise InvalidValueError(name, "not_a_pattern", choices=list(TARGET_MODULES))
+    if any(module not in TARGET_MODULES for module in value):
+        raise InvalidValueError(name, "not_a_choice", choices=list(TARGET_MODULES))
+    return {
+        module: _read_number(name, parameter, value[module], is_integer=parameter.is_integer)
+        for module in TARGET_MODULES
+        if module in value
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,13 +222,48 @@ class LoraHyperparameters(_Settings):
     variant: str = _parameter(
         "lora",
         kind="choice",
-        choices=("lora", "rslora", "dora"),
+        choices=("lora", "rslora", "dora", "qlora"),
         label=_("Variant"),
         help=_(
-            "LoRA is the standard. rsLoRA keeps high ranks stable; DoRA learns size and direction apart and is slower."
+            "LoRA is the standard. rsLoRA keeps high ranks stable; DoRA learns size and direction apart and is slower; "
+            "QLoRA packs the base model into four bits and needs an NVIDIA GPU."
         ),
         advanced=True,
     )
+    bias: str = _parameter(
+        "none",
+        kind="choice",
+        choices=("none", "lora_only", "all"),
+        label=_("Biases"),
+        help=_(
+            "Which biases of the base model learn too: none, those of the target layers, or all. "
+            "A model without biases, such as SmolLM2, has nothing to learn there."
+        ),
+        advanced=True,
+    )
+    rank_pattern: dict[str, int] = _parameter(
+        {},
+        kind="pattern",
+        minimum=1,
+        maximum=512,
+        is_integer=True,
+        label=_("Rank by layer"),
+        help=_("Another rank for single layers, for example: q_proj=16, down_proj=4."),
+        advanced=True,
+    )
+    alpha_pattern: dict[str, float] = _parameter(
+        {},
+        kind="pattern",
+        minimum=1,
+        maximum=1024,
+        label=_("Alpha by layer"),
+        help=_("Another alpha for single layers, for example: q_proj=32."),
+        advanced=True,
+    )
+
+    def rank_of(self, module: str) -> int:
+        """The rank of one target module."""
+        return self.rank_pattern.get(module, self.r)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +294,9 @@ class TrainingHyperparameters(_Settings):
         minimum=1,
         maximum=128,
         label=_("Batch size"),
-        help=_("Examples per forward pass. A larger batch gives calmer steps, but fewer of them."),
+        help=_(
+            "Examples behind one step. A larger batch gives calmer steps, but fewer of them; memory does not limit it."
+        ),
     )
     max_length: int = _parameter(
         512,
@@ -244,8 +305,18 @@ class TrainingHyperparameters(_Settings):
         maximum=4096,
         label=_("Maximum length"),
         help=_(
-            "Tokens per example. Longer examples are cut at the end, so their answers may be lost."
+            "Tokens per example. More take more memory and time; longer examples are shortened or left out."
         ),
+    )
+    overlong: str = _parameter(
+        "keep_answer",
+        kind="choice",
+        choices=("keep_answer", "drop"),
+        label=_("Examples that are too long"),
+        help=_(
+            "Shorten the question and keep the answer, or leave the whole example out. Both are counted and shown."
+        ),
+        advanced=True,
     )
     gradient_accumulation_steps: int = _parameter(
         1,
@@ -291,6 +362,16 @@ class TrainingHyperparameters(_Settings):
         ),
         advanced=True,
     )
+    optimizer: str = _parameter(
+        "adamw",
+        kind="choice",
+        choices=("adamw", "adafactor"),
+        label=_("Optimizer"),
+        help=_(
+            "AdamW is the standard. Adafactor keeps far less beside each weight: for high ranks on little memory."
+        ),
+        advanced=True,
+    )
     lr_scheduler: str = _parameter(
         "cosine",
         kind="choice",
@@ -332,6 +413,27 @@ class TrainingHyperparameters(_Settings):
         ),
         advanced=True,
     )
+    eval_steps: int = _parameter(
+        0,
+        kind="integer",
+        minimum=0,
+        maximum=100000,
+        label=_("Evaluation interval"),
+        help=_(
+            "Steps between two measurements on the held-out examples. 0 measures after each epoch."
+        ),
+        advanced=True,
+    )
+    kept_adapter: str = _parameter(
+        "best",
+        kind="choice",
+        choices=("best", "last"),
+        label=_("Adapter to keep"),
+        help=_(
+            "The one with the lowest held-out loss, or that of the last step. Without held-out examples it is the last."
+        ),
+        advanced=True,
+    )
     early_stopping_patience: int = _parameter(
         0,
         kind="integer",
@@ -340,6 +442,16 @@ class TrainingHyperparameters(_Settings):
         label=_("Early stopping"),
         help=_(
             "Stop after this many evaluations without a better held-out loss. 0 never stops early."
+        ),
+        advanced=True,
+    )
+    gradient_checkpointing: str = _parameter(
+        "auto",
+        kind="choice",
+        choices=("auto", "on", "off"),
+        label=_("Gradient checkpointing"),
+        help=_(
+            "Compute each block twice to hold less in memory: a third slower. Auto does it only when memory is short."
         ),
         advanced=True,
     )
@@ -415,12 +527,14 @@ def trainable_parameter_count(
     """Parameters of the adapter: r * (inputs + outputs) per target layer (arXiv 2106.09685, section 4.2).
 
     Args:
-        lora: rank, targets and variant; DoRA adds one magnitude per output (arXiv 2402.09353, section 4).
+        lora: ranks, targets and variant; DoRA adds one magnitude per output (arXiv 2402.09353, section 4). Trained
+            biases are not counted: they are the base model's own.
         shapes: module name to (inputs, outputs) of one block.
         layer_count: number of blocks.
     """
     total = 0
     for module in lora.target_modules:
         inputs, outputs = shapes[module]
-        total += lora.r * (inputs + outputs) + (outputs if lora.variant == "dora" else 0)
+        total += lora.rank_of(module) * (inputs + outputs)
+        total += outputs if lora.variant == "dora" else 0
     return total * layer_count

@@ -42,8 +42,14 @@ class AdapterError(EngineError):
     code = "adapter_unusable"
 
 
+class UnsupportedVariantError(EngineError):
+    """This device or base model can not train the chosen kind of adapter (QLoRA without CUDA, biases without any)."""
+
+    code = "unsupported_variant"
+
+
 class OutOfMemoryError(EngineError):
-    """The device has no memory left for this work."""
+    """The device has no memory left for this work. `mends` in its params names settings that need less, best first."""
 
     code = "out_of_memory"
 
@@ -72,6 +78,10 @@ class CancelledError(EngineError):
     code = "cancelled"
 
 
+class SuspendedError(CancelledError):
+    """The job was suspended by request and can go on from its checkpoint."""
+
+
 class EngineDiedError(EngineError):
     """The engine process ended while the work was under way."""
 
@@ -85,6 +95,7 @@ ERROR_CODES: dict[str, type[EngineError]] = {
         DatasetError,
         UnsupportedModelError,
         AdapterError,
+        UnsupportedVariantError,
         OutOfMemoryError,
         DivergedError,
         DiskFullError,

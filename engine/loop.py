@@ -1,7 +1,8 @@
 """The one loop that owns the device: training jobs and answers take turns in it, each by its smallest step.
 
-Between two micro-steps of training the answers decode for a bounded slice, so a chat stays responsive while a job
-trains. One job trains at a time, in order of arrival. A failure ends only the work that it happened in.
+While somebody waits for an answer, training and decoding share the time by slices; a new request is heard after every
+block of the model. Of several jobs the one with the least work left trains (engine.scheduling); they change at the end
+of an optimizer step. A failure ends only the work that it happened in.
 """
 
 from __future__ import annotations
@@ -16,18 +17,26 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from engine import protocol
-from engine.cancellation import CancelFlag
 from engine.durable import is_disk_full
-from engine.errors import CancelledError, DiskFullError, EngineError, OutOfMemoryError
+from engine.errors import (
+    CancelledError,
+    DiskFullError,
+    EngineError,
+    OutOfMemoryError,
+    SuspendedError,
+)
 from engine.inference.run import GenerationRun
 from engine.models.devices import free_cached_memory, is_out_of_memory, memory_report
 from engine.models.loading import ModelHost
+from engine.scheduling import Queued, Speed, most_urgent
+from engine.signals import Signals
+from engine.training.memory import mends
 from engine.training.run import TrainingRun
 
 logger = logging.getLogger(__name__)
 
-DECODE_SLICE_SECONDS = 0.5
-"""Decoding between two micro-steps of training: about as long as one of them on a CPU."""
+SLICE_SECONDS = 0.25
+"""Training between two turns of decoding, and decoding between two turns of training."""
 
 Event = dict[str, Any]
 
@@ -49,38 +58,39 @@ class EngineLoop:
     Args:
         host: the resident models.
         emit: told every event, in the thread of the loop.
-        decode_slice_seconds: decoding between two micro-steps; at least one step is done.
+        slice_seconds: of training and of decoding in turn; at least one step of each is done.
     """
 
     def __init__(
         self,
         host: ModelHost,
         emit: Callable[[Event], None],
-        decode_slice_seconds: float = DECODE_SLICE_SECONDS,
+        slice_seconds: float = SLICE_SECONDS,
     ) -> None:
         self._host = host
-        self._decode_slice_seconds = decode_slice_seconds
+        self._slice_seconds = slice_seconds
         self._emit = emit
         self._requests: queue.SimpleQueue[tuple[protocol.Request, float] | None] = (
             queue.SimpleQueue()
         )
-        self._flags: dict[str, CancelFlag] = {}
+        self._signals: dict[str, Signals] = {}
         # Reentrant, since a signal handler may stop the loop while its own thread holds the lock.
-        self._flags_lock = threading.RLock()
-        self._waiting_jobs: deque[TrainingRun] = deque()
-        self._jobs: deque[TrainingRun] = deque()
+        self._signals_lock = threading.RLock()
+        self._jobs: list[Queued[TrainingRun]] = []
+        self._current: Queued[TrainingRun] | None = None
+        self._speed = Speed()
         self._answers: deque[GenerationRun] = deque()
         self._is_stopping = False
 
     def submit(self, request: protocol.Request) -> None:
-        """Queue a train, generate or load request, or do a cancel at once. From any thread."""
-        if request.type == "cancel":
-            self._cancel(request.work_id)
+        """Queue a train, generate or load request, or give a signal at once. From any thread."""
+        if request.type in ("cancel", "stop", "suspend"):
+            self._signal(request.work_id, request.type)
             return
-        with self._flags_lock:
-            is_new = request.work_id not in self._flags
+        with self._signals_lock:
+            is_new = request.work_id not in self._signals
             if is_new:
-                self._flags[request.work_id] = CancelFlag()
+                self._signals[request.work_id] = Signals()
         if not is_new:
             logger.warning(
                 "work=%s is under way already; the second request is ignored", request.work_id
@@ -91,56 +101,103 @@ class EngineLoop:
     def stop(self) -> None:
         """End the loop as soon as the step at hand allows; open work is dropped without a word. From any thread."""
         self._is_stopping = True
-        with self._flags_lock:
-            flags = list(self._flags.values())
-        for flag in flags:
-            flag.set()
+        with self._signals_lock:
+            everything = list(self._signals.values())
+        for signals in everything:
+            signals.give("cancel")
         self._requests.put(None)
 
     def run(self) -> None:
         """Serve until stop is called."""
         while not self._is_stopping:
             self.run_once(wait=True)
-        open_work: list[Run] = [*self._jobs, *self._waiting_jobs, *self._answers]
+        open_work: list[Run] = [*(queued.job for queued in self._jobs), *self._answers]
         for work in open_work:
             work.close()
 
     def run_once(self, *, wait: bool = False) -> None:
-        """Take new requests, then one turn of the open work.
+        """Take new requests, then a slice of training and a slice of decoding.
 
         Args:
             wait: whether to block until there is something to do.
         """
-        self._take_requests(wait=wait and not (self._jobs or self._waiting_jobs or self._answers))
-        self._end_cancelled_waiting()
-        if self._waiting_jobs and not self._jobs:
-            self._jobs.append(self._waiting_jobs.popleft())
+        self._take_requests(wait=wait and not (self._jobs or self._answers))
+        self._end_signalled_waiting()
         if self._jobs and not self._is_stopping:
-            self._turn(self._jobs)
-        self._decode(until=time.monotonic() + self._decode_slice_seconds if self._jobs else None)
+            self._train()
+        self._decode(until=time.monotonic() + self._slice_seconds if self._jobs else None)
 
     @property
     def open_work_count(self) -> int:
-        return len(self._flags)
+        return len(self._signals)
+
+    def _train(self) -> None:
+        """Step the most urgent job for a slice, or until somebody asks for an answer."""
+        until = time.monotonic() + self._slice_seconds
+        while self._jobs and not self._is_stopping:
+            queued = self._choose_job()
+            self._step_job(queued)
+            self._take_requests(wait=False)
+            if self._answers and not self._is_decoding_due(until):
+                continue
+            if time.monotonic() >= until or self._answers:
+                return
+
+    def _is_decoding_due(self, until: float) -> bool:
+        """An answer that has not begun goes first; one under way waits for its slice."""
+        return time.monotonic() >= until or any(not answer.has_begun for answer in self._answers)
+
+    def _choose_job(self) -> Queued[TrainingRun]:
+        if self._current is not None and not self._current.job.is_between_steps:
+            return self._current
+        now, speed = time.monotonic(), self._speed.tokens_per_second
+        chosen = most_urgent(
+            [(queued, queued.job.pace.remaining_tokens / speed) for queued in self._jobs], now
+        )
+        if chosen is not self._current:
+            self._tell_change(chosen)
+            self._current = chosen
+        return chosen
+
+    def _tell_change(self, chosen: Queued[TrainingRun]) -> None:
+        for queued in self._jobs:
+            if queued is not chosen and not queued.is_told_to_wait:
+                queued.is_told_to_wait = True
+                self._emit(queued.job.story.made("stage", stage="queued"))
+        if chosen.is_told_to_wait:
+            chosen.is_told_to_wait = False
+            if chosen.job.has_begun:
+                self._emit(chosen.job.story.made("stage", stage=chosen.job.story.stage))
+
+    def _step_job(self, queued: Queued[TrainingRun]) -> None:
+        job, started = queued.job, time.monotonic()
+        before = job.pace.remaining_tokens
+        is_well = self._guarded(job.work_id, job.advance, job)
+        seconds = time.monotonic() - started
+        queued.busy_seconds += seconds
+        if job.story.stage == "training":
+            self._speed.add(max(0.0, before - job.pace.remaining_tokens), seconds)
+        if not is_well or job.is_finished:
+            self._jobs.remove(queued)
+            self._current = None
+            if is_well:
+                self._forget(job.work_id)
 
     def _decode(self, until: float | None) -> None:
         """Step the answers round-robin: for a slice beside training, else one round."""
         rounds = len(self._answers)
         while self._answers and not self._is_stopping:
-            self._turn(self._answers)
+            answer = self._answers.popleft()
+            if self._guarded(answer.work_id, answer.advance, answer):
+                if answer.is_finished:
+                    self._forget(answer.work_id)
+                else:
+                    self._answers.append(answer)
             rounds -= 1
             if time.monotonic() >= until if until is not None else rounds <= 0:
                 return
             if until is not None:
                 self._take_requests(wait=False)
-
-    def _turn(self, works: deque[Any]) -> None:
-        work = works.popleft()
-        if self._guarded(work.work_id, work.advance, work):
-            if work.is_finished:
-                self._forget(work.work_id)
-            else:
-                works.append(work)
 
     def _take_requests(self, *, wait: bool) -> None:
         while True:
@@ -154,21 +211,25 @@ class EngineLoop:
             self._open(*item)
 
     def _open(self, request: protocol.Request, received: float) -> None:
-        with self._flags_lock:
-            flag = self._flags[request.work_id]
-        self._guarded(request.work_id, lambda: self._start(request, received, flag), None)
+        with self._signals_lock:
+            signals = self._signals[request.work_id]
+        self._guarded(request.work_id, lambda: self._start(request, received, signals), None)
 
-    def _start(self, request: protocol.Request, received: float, flag: CancelFlag) -> list[Event]:
+    def _start(self, request: protocol.Request, received: float, signals: Signals) -> list[Event]:
         if request.type == "train":
             spec = _read(protocol.read_training_spec, request.body)
-            self._waiting_jobs.append(TrainingRun(request.work_id, spec, self._host, flag))
+            run = TrainingRun(request.work_id, spec, self._host, signals)
+            self._jobs.append(Queued(run, arrived=received))
+            if self._current is not None:
+                self._jobs[-1].is_told_to_wait = True
+                return [run.story.made("stage", stage="queued")]
         elif request.type == "generate":
             answer_spec = _read(protocol.read_generation_spec, request.body)
             self._answers.append(
-                GenerationRun(request.work_id, answer_spec, self._host, flag, received)
+                GenerationRun(request.work_id, answer_spec, self._host, signals, received)
             )
         elif request.type == "load":
-            flag.raise_if_set()
+            signals.raise_if_cancelled()
             ref = _read(lambda body: protocol.BaseModelRef(**body["base_model"]), request.body)
             self._host.release(self._host.acquire(ref))
             self._forget(request.work_id)
@@ -206,8 +267,10 @@ class EngineLoop:
             event: Event = {"type": "cancelled", "work_id": work_id}
             if isinstance(work, GenerationRun):
                 event["usage"] = work.usage
+            if isinstance(failure, SuspendedError):
+                event["suspended"] = True
             return event
-        known = self._known_failure(failure)
+        known = self._known_failure(failure, work)
         detail = "".join(traceback.format_exception(failure))
         logger.error("work=%s failed with %s\n%s", work_id, known.code, detail)
         return {
@@ -218,30 +281,35 @@ class EngineLoop:
             "detail": repr(failure)[:2000],
         }
 
-    def _known_failure(self, failure: Exception) -> EngineError:
+    def _known_failure(self, failure: Exception, work: Run | None) -> EngineError:
         if is_out_of_memory(failure):
             report = memory_report(self._host.device)
+            changes: dict[str, Any] = {}
+            if isinstance(work, TrainingRun):
+                changes["mends"] = mends(work.spec.lora, work.spec.training)
             return OutOfMemoryError(
-                total_bytes=report.total_bytes, available_bytes=report.available_bytes
+                total_bytes=report.total_bytes, available_bytes=report.available_bytes, **changes
             )
         if is_disk_full(failure):
             return DiskFullError()
         return failure if isinstance(failure, EngineError) else EngineError()
 
-    def _end_cancelled_waiting(self) -> None:
-        for job in [job for job in self._waiting_jobs if job.cancel_flag.is_set]:
-            self._waiting_jobs.remove(job)
-            self._guarded(job.work_id, job.advance, job)
+    def _end_signalled_waiting(self) -> None:
+        """Jobs that wait hear a cancel, and at a safe point a suspension, without getting the device first."""
+        for queued in list(self._jobs):
+            signals = queued.job.signals
+            if signals.has("cancel") or (signals.has("suspend") and queued is not self._current):
+                self._step_job(queued)
 
-    def _cancel(self, work_id: str) -> None:
-        with self._flags_lock:
-            flag = self._flags.get(work_id)
-        if flag is not None:
-            flag.set()
+    def _signal(self, work_id: str, signal: protocol.Signal) -> None:
+        with self._signals_lock:
+            signals = self._signals.get(work_id)
+        if signals is not None:
+            signals.give(signal)
 
     def _forget(self, work_id: str) -> None:
-        with self._flags_lock:
-            self._flags.pop(work_id, None)
+        with self._signals_lock:
+            self._signals.pop(work_id, None)
 
 
 def _read(reader: Callable[[dict[str, Any]], Any], body: dict[str, Any]) -> Any:

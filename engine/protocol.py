@@ -16,7 +16,10 @@ from engine.data.records import DatasetType
 MAX_LINE_BYTES = 16 * 1024 * 1024
 """A longer line is refused: a whole conversation fits many times."""
 
-Stage = Literal["preparing", "baseline", "training", "evaluating", "saving"]
+Signal = Literal["cancel", "stop", "suspend"]
+"""What can be said to work under way."""
+
+Stage = Literal["queued", "preparing", "baseline", "training", "evaluating", "saving"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,10 @@ class TrainingSpec:
         dataset_digest: sha256 of that file, for the manifest.
         dataset_type: shape of its records.
         output_dir: folder that the engine creates and fills; its manifest is written last.
+        eval_dataset_path: JSONL to measure on; empty when the held-out examples come from the dataset itself.
+        eval_dataset_digest, eval_dataset_type: of that file.
+        sample_prompts: questions that the learning adapter answers at each evaluation.
+        checkpoint_dir: where a job that is interrupted finds its checkpoints again; beside output_dir when empty.
     """
 
     base_model: BaseModelRef
@@ -53,6 +60,11 @@ class TrainingSpec:
     output_dir: str
     lora: LoraHyperparameters
     training: TrainingHyperparameters
+    eval_dataset_path: str = ""
+    eval_dataset_digest: str = ""
+    eval_dataset_type: DatasetType = "instruction"
+    sample_prompts: tuple[str, ...] = ()
+    checkpoint_dir: str = ""
 
 
 class ChatTurn(TypedDict):
@@ -85,10 +97,12 @@ class Request:
     """One line to the engine.
 
     Attributes:
-        type: train, generate, cancel, load (make a base model resident) or shutdown.
+        type: train, generate, load (make a base model resident), shutdown; and for work under way: cancel (throw it
+            away), stop (finish a training job after this step, as a valid adapter), suspend (write a checkpoint after
+            this step and end, to go on later).
     """
 
-    type: Literal["train", "generate", "cancel", "load", "shutdown"]
+    type: Literal["train", "generate", "cancel", "stop", "suspend", "load", "shutdown"]
     work_id: str = ""
     body: dict[str, Any] = field(default_factory=dict)
 
@@ -121,7 +135,12 @@ class StageEvent(TypedDict):
 
 
 class PlanEvent(TypedDict):
-    """Sent once, after the data is tokenised: what the job will do."""
+    """Sent once, after the data is tokenised: what the job will do.
+
+    truncated_count: examples whose question was shortened; cut_answer_count: examples whose answer alone was too
+    long, so that its end is missing; dropped_count: examples left out. A resumed job starts at `resumed_step`, and
+    its earlier steps and evaluations are told again before it goes on.
+    """
 
     type: Literal["plan"]
     work_id: str
@@ -130,7 +149,9 @@ class PlanEvent(TypedDict):
     example_count: int
     eval_example_count: int
     truncated_count: int
+    cut_answer_count: int
     dropped_count: int
+    resumed_step: int
     token_count: int
     label_token_count: int
     trainable_parameters: int
@@ -164,6 +185,17 @@ class EvaluationEvent(TypedDict):
     is_best: bool
 
 
+class SampleEvent(TypedDict):
+    """What the adapter answers to the `index`th fixed prompt after `step` steps; greedy."""
+
+    type: Literal["sample"]
+    work_id: str
+    step: int
+    index: int
+    prompt: str
+    text: str
+
+
 class TrainingFinished(TypedDict):
     """The adapter stands in output_dir, complete and synced."""
 
@@ -177,7 +209,9 @@ class TrainingFinished(TypedDict):
     best_loss: float
     duration_seconds: float
     peak_memory_bytes: int
+    adapter_step: int
     stopped_early: bool
+    stopped_by_request: bool
 
 
 class TextEvent(TypedDict):
@@ -222,9 +256,12 @@ class FailedEvent(TypedDict):
 
 
 class CancelledEvent(TypedDict):
+    """Ended by request. `suspended` says that a checkpoint was left behind to go on from."""
+
     type: Literal["cancelled"]
     work_id: str
     usage: NotRequired[Usage]
+    suspended: NotRequired[bool]
 
 
 TERMINAL_TYPES = frozenset({"finished", "failed", "cancelled", "loaded"})
@@ -243,6 +280,11 @@ def read_training_spec(body: dict[str, Any]) -> TrainingSpec:
         output_dir=body["output_dir"],
         lora=LoraHyperparameters.from_mapping(body["lora"]),
         training=TrainingHyperparameters.from_mapping(body["training"]),
+        eval_dataset_path=body["eval_dataset_path"],
+        eval_dataset_digest=body["eval_dataset_digest"],
+        eval_dataset_type=body["eval_dataset_type"],
+        sample_prompts=tuple(body["sample_prompts"]),
+        checkpoint_dir=body["checkpoint_dir"],
     )
 
 

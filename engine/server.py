@@ -31,7 +31,7 @@ OOM_SCORE = 800
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _READ_BYTES = 1 << 16
-_REQUEST_TYPES = ("train", "generate", "cancel", "load", "shutdown")
+_REQUEST_TYPES = ("train", "generate", "load", "cancel", "stop", "suspend", "shutdown")
 _LIBRARY_SETTINGS = {
     "HF_HUB_OFFLINE": "1",
     "HF_DATASETS_OFFLINE": "1",

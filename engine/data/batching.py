@@ -1,52 +1,81 @@
-"""The order in which examples are seen, and how a batch becomes tensors.
+"""The order in which examples are seen, and how a batch becomes packed tensors.
 
-A batch is what one optimizer step learns from; how it is cut into micro-batches decides only memory and how soon a chat
-gets its turn, never the gradient (training.loss divides by the labels of the whole batch).
+A batch is what one optimizer step learns from; how it is cut into micro-batches decides only memory and speed, never
+the gradient (training.passes divides by the labels of the whole batch).
+
+A micro-batch holds no padding. Tokens that all of its examples begin with, such as the frame of the chat template and a
+system prompt, stand in it once, before the rest of each example.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-
-IGNORED = -100
-"""Label of a position without loss, as torch's cross-entropy and transformers mark it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One tokenised example."""
+    """One tokenised example; is_label tells for each token whether it is learned (bytes of 0 and 1 do)."""
 
     input_ids: Sequence[int]
-    is_label: Sequence[bool]
+    is_label: Sequence[bool] | bytes
 
     @property
     def label_count(self) -> int:
         """Positions with loss; the first token is predicted by nothing."""
         return sum(self.is_label[1:])
 
+    @property
+    def needed_length(self) -> int:
+        """Tokens up to the last that predicts a label: what follows moves no loss."""
+        return max((index for index, label in enumerate(self.is_label) if label), default=0)
+
+    @property
+    def first_label_position(self) -> int:
+        """The first position that predicts a label."""
+        return next(
+            (index for index, label in enumerate(self.is_label[1:]) if label), len(self.is_label)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
-    """Padded tensors of one forward pass.
+    """Examples one after another in one row of tokens.
 
     Attributes:
-        input_ids: (rows, length), int64, padded at the right.
-        attention_mask: (rows, length), int64, 1 at tokens and 0 at padding.
-        labels: (rows, length), int64: the token to predict *at* a position, so already shifted by one; IGNORED
-            elsewhere.
-        token_count: tokens without padding.
-        label_count: positions that are not IGNORED.
+        input_ids: (tokens,), int64: the shared prefix once, then the rest of every example.
+        positions: (tokens,), int64: place of each token in its own example.
+        prefix_length: tokens of the shared prefix.
+        row_lengths: tokens of each example's rest.
+        label_positions: (labels,), int64: where in `input_ids` a prediction carries loss.
+        labels: (labels,), int64: the tokens to predict there.
+        token_count: tokens of the examples as the dataset has them.
     """
 
     input_ids: torch.Tensor
-    attention_mask: torch.Tensor
+    positions: torch.Tensor
+    prefix_length: int
+    row_lengths: tuple[int, ...]
+    label_positions: torch.Tensor
     labels: torch.Tensor
     token_count: int
-    label_count: int
+
+    @property
+    def label_count(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device) -> MicroBatch:
+        """The same micro-batch on a device."""
+        return replace(
+            self,
+            input_ids=self.input_ids.to(device),
+            positions=self.positions.to(device),
+            label_positions=self.label_positions.to(device),
+            labels=self.labels.to(device),
+        )
 
 
 def epoch_order(example_count: int, *, seed: int, epoch: int) -> list[int]:
@@ -65,38 +94,65 @@ def epoch_batches(
         yield order[start : start + batch_size]
 
 
-def micro_batches(rows: Sequence[Row], max_tokens: int) -> list[MicroBatch]:
-    """Cut a batch into padded micro-batches of at most `max_tokens` positions, rows of like length together.
+def micro_batches(
+    rows: Sequence[Row], max_tokens: int, *, share_prefix: bool = True
+) -> list[MicroBatch]:
+    """Cut a batch into micro-batches of at most `max_tokens` tokens, examples of like length together.
 
-    A row longer than `max_tokens` is a micro-batch of its own.
+    An example longer than `max_tokens` is a micro-batch of its own.
+
+    Args:
+        share_prefix: whether tokens that all examples begin with are computed once; dropout then draws one mask for
+            them.
     """
+    prefix_length = shared_prefix_length(rows) if share_prefix else 0
     groups: list[list[Row]] = []
-    for row in sorted(rows, key=lambda row: len(row.input_ids), reverse=True):
-        width = len(groups[-1][0].input_ids) if groups else 0
-        if groups and width * (len(groups[-1]) + 1) <= max_tokens:
-            groups[-1].append(row)
-        else:
-            groups.append([row])
-    return [collate(group) for group in groups]
+    room = 0
+    for row in sorted(rows, key=lambda row: row.needed_length, reverse=True):
+        length = row.needed_length - prefix_length
+        if not groups or length > room:
+            groups.append([])
+            room = max_tokens - prefix_length
+        groups[-1].append(row)
+        room -= length
+    return [pack(group, prefix_length if len(group) > 1 else 0) for group in groups]
 
 
-def collate(rows: Sequence[Row]) -> MicroBatch:
-    """Pad rows at the right to the longest and shift the labels."""
-    length = max(len(row.input_ids) for row in rows)
-    input_ids = torch.zeros(len(rows), length, dtype=torch.int64)
-    attention_mask = torch.zeros(len(rows), length, dtype=torch.int64)
-    labels = torch.full((len(rows), length), IGNORED, dtype=torch.int64)
-    for index, row in enumerate(rows):
-        count = len(row.input_ids)
-        ids = torch.tensor(row.input_ids, dtype=torch.int64)
-        input_ids[index, :count] = ids
-        attention_mask[index, :count] = 1
-        is_label = torch.tensor(row.is_label, dtype=torch.bool)
-        labels[index, : count - 1] = ids[1:].masked_fill(~is_label[1:], IGNORED)
+def shared_prefix_length(rows: Sequence[Row]) -> int:
+    """Tokens that all rows begin with and that predict no label; every row keeps at least one token of its own."""
+    if len(rows) < 2:
+        return 0
+    limit = min(min(row.first_label_position, row.needed_length - 1) for row in rows)
+    first = rows[0].input_ids
+    length = 0
+    while length < limit and all(row.input_ids[length] == first[length] for row in rows):
+        length += 1
+    return max(0, length)
+
+
+def pack(rows: Sequence[Row], prefix_length: int = 0) -> MicroBatch:
+    """Lay rows one after another behind their shared prefix, each up to the last token that predicts a label."""
+    input_ids = list(rows[0].input_ids[:prefix_length])
+    positions = list(range(prefix_length))
+    label_positions: list[int] = []
+    labels: list[int] = []
+    row_lengths = []
+    for row in rows:
+        length = row.needed_length
+        offset = len(input_ids) - prefix_length
+        input_ids += row.input_ids[prefix_length:length]
+        positions += range(prefix_length, length)
+        for index in range(prefix_length, length):
+            if row.is_label[index + 1]:
+                label_positions.append(offset + index)
+                labels.append(row.input_ids[index + 1])
+        row_lengths.append(length - prefix_length)
     return MicroBatch(
-        input_ids,
-        attention_mask,
-        labels,
-        token_count=int(attention_mask.sum()),
-        label_count=int((labels != IGNORED).sum()),
+        torch.tensor(input_ids),
+        torch.tensor(positions),
+        prefix_length,
+        tuple(row_lengths),
+        torch.tensor(label_positions),
+        torch.tensor(labels),
+        token_count=sum(len(row.input_ids) for row in rows),
     )

@@ -85,7 +85,7 @@ def write_adapter(
         write_bytes(folder / "log.txt", log.encode())
         write_bytes(folder / "README.md", model_card(spec, metrics).encode())
         contents = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-        manifest = _json(_manifest(spec, contents))
+        manifest = _json(_manifest(spec, metrics, contents))
         write_bytes(folder / MANIFEST, manifest)
         contents[MANIFEST] = manifest
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
@@ -127,13 +127,20 @@ The base model is identified by its digest in manifest.json; another one gives o
 """
 
 
-def _manifest(spec: TrainingSpec, contents: Mapping[str, bytes]) -> dict[str, Any]:
+def _manifest(
+    spec: TrainingSpec, metrics: Mapping[str, Any], contents: Mapping[str, bytes]
+) -> dict[str, Any]:
     return {
         "format_version": FORMAT_VERSION,
         "base_model": {"name": spec.base_model.name, "digest": spec.base_model.digest},
         "dataset_digest": spec.dataset_digest,
+        "dataset_type": spec.dataset_type,
+        "eval_dataset_digest": spec.eval_dataset_digest,
         "adapter_digest": hashlib.sha256(contents[WEIGHTS]).hexdigest(),
         "seed": spec.training.seed,
+        "lora": spec.lora.to_dict(),
+        "training": spec.training.to_dict(),
+        "passes": dict(metrics["passes"]),
         "versions": {"python": platform.python_version()}
         | {name: metadata.version(name) for name in _PACKAGES},
         "files": {

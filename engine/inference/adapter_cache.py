@@ -112,11 +112,11 @@ def read_adapter_config(folder: Path) -> LoraHyperparameters:
     """
     config = _read_json(folder / "adapter_config.json")
     extras = (
-        "modules_to_save", "rank_pattern", "alpha_pattern", "layers_to_transform", "layer_replication",
+        "modules_to_save", "layers_to_transform", "layer_replication",
         "target_parameters", "lora_bias", "fan_in_fan_out",
     )  # fmt: skip
     odd = [name for name in extras if config.get(name)]
-    if config.get("peft_type") != "LORA" or config.get("bias", "none") != "none" or odd:
+    if config.get("peft_type") != "LORA" or odd:
         raise AdapterError(f"{folder} is not a plain LoRA adapter: {odd}", reason="unsupported")
     variant = "lora"
     if config.get("use_dora"):
@@ -130,6 +130,9 @@ def read_adapter_config(folder: Path) -> LoraHyperparameters:
                 "alpha": config.get("lora_alpha"),
                 "target_modules": config.get("target_modules"),
                 "variant": variant,
+                "bias": config.get("bias", "none"),
+                "rank_pattern": config.get("rank_pattern") or {},
+                "alpha_pattern": config.get("alpha_pattern") or {},
             }
         )
     except InvalidConfigError as failure:

@@ -10,18 +10,14 @@ from collections.abc import Generator, Iterator
 from typing import Any, Literal
 
 import torch
-from transformers import DynamicCache
 
-from engine.cancellation import CancelFlag
 from engine.data.records import Turn
 from engine.errors import PromptTooLongError, UnsupportedModelError
+from engine.inference.decode import decode
 from engine.inference.detokenizer import StreamingDetokenizer
-from engine.inference.sampling import Sampler
 from engine.models.loading import ModelHost, ResidentModel
 from engine.protocol import GenerationSpec
-
-PREFILL_TOKENS = {"cpu": 256, "cuda": 4096, "mps": 1024}
-"""Prompt tokens read in one step: about a second on a CPU, so that other work and a cancel get in between."""
+from engine.signals import Signals
 
 Event = dict[str, Any]
 
@@ -32,7 +28,7 @@ class GenerationRun:
     Args:
         work_id: repeated in every event.
         host: where the base model is or becomes resident.
-        cancel_flag: set it from any thread to end the answer.
+        signals: give it cancel from any thread to end the answer.
         received: time.monotonic() when the request came in.
     """
 
@@ -41,12 +37,13 @@ class GenerationRun:
         work_id: str,
         spec: GenerationSpec,
         host: ModelHost,
-        cancel_flag: CancelFlag | None = None,
+        signals: Signals | None = None,
         received: float | None = None,
     ) -> None:
         self.work_id = work_id
-        self.cancel_flag = cancel_flag or CancelFlag()
+        self.signals = signals or Signals()
         self.is_finished = False
+        self.has_begun = False
         self._spec = spec
         self._host = host
         self._received = time.monotonic() if received is None else received
@@ -78,9 +75,10 @@ class GenerationRun:
         if self.is_finished:
             return []
         try:
-            self.cancel_flag.raise_if_set()
+            self.signals.raise_if_cancelled()
+            self.has_begun = True
             if self._resident is not None:
-                self._resident.cancel_flag = self.cancel_flag
+                self._resident.signals = self.signals
             # Not inference_mode: a base model loaded in here could never be trained on.
             with torch.no_grad():
                 events = next(self._progress)
@@ -103,35 +101,26 @@ class GenerationRun:
 
     def _live(self) -> Generator[list[Event]]:
         resident = self._resident = self._host.acquire(self._spec.base_model)
-        resident.cancel_flag = self.cancel_flag
+        resident.signals = self.signals
         prompt = self._prompt(resident)
         self._prompt_tokens = len(prompt)
         if self._spec.adapter_path is not None:
             self._adapter = resident.adapter_cache.acquire(
                 self._spec.adapter_path, self._spec.adapter_digest
             )
-        cache = DynamicCache(config=resident.model.config)
-        chunk = PREFILL_TOKENS[resident.device.kind]
-        for start in range(0, len(prompt), chunk):
-            if start:
-                yield []
-            logits = self._forward(resident, prompt[start : start + chunk], cache)
-        sampler = Sampler(self._spec.sampling)
         detokenizer = StreamingDetokenizer(resident.tokenizer)
-        room = min(self._spec.sampling.max_tokens, resident.context_length - len(prompt))
         finish_reason: Literal["stop", "length"] = "length"
-        token_id = 0
-        for index in range(room):
-            if index:
-                logits = self._forward(resident, [token_id], cache)
-            token_id = sampler.draw(logits)
-            self._completion_tokens += 1
-            if index == 0:
+        for token_id in decode(resident, self._adapter, prompt, self._spec.sampling):
+            if token_id is None:
+                yield []
+                continue
+            if not self._completion_tokens:
                 self._first_token_seconds = time.monotonic() - self._received
+            self._completion_tokens += 1
             if token_id in resident.chat_format.stop_ids:
                 finish_reason = "stop"
-                break
-            yield self._text(detokenizer.push(token_id))
+            else:
+                yield self._text(detokenizer.push(token_id))
         yield [self._finished(finish_reason)]
 
     def _prompt(self, resident: ResidentModel) -> list[int]:
@@ -144,18 +133,6 @@ class GenerationRun:
                 prompt_tokens=len(prompt), context_length=resident.context_length
             )
         return prompt
-
-    def _forward(
-        self, resident: ResidentModel, token_ids: list[int], cache: DynamicCache
-    ) -> torch.Tensor:
-        """Logits after the last of `token_ids`, (vocabulary,); the cache grows by them."""
-        resident.adapters.activate(self._adapter)
-        ids = torch.tensor([token_ids], device=resident.device.torch_device)
-        hidden = resident.decoder(
-            input_ids=ids, past_key_values=cache, use_cache=True
-        ).last_hidden_state
-        last: torch.Tensor = hidden[0, -1]
-        return last @ resident.head_weight.T
 
     def _text(self, text: str) -> list[Event]:
         return [{"type": "text", "work_id": self.work_id, "text": text}] if text else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 from collections import OrderedDict
@@ -14,19 +15,22 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from engine.cancellation import CancelFlag
-from engine.config import TARGET_MODULES
+from engine.config import TARGET_MODULES, LoraHyperparameters
 from engine.data.chat_template import ChatFormat
-from engine.errors import UnsupportedModelError
+from engine.data.token_cache import TokenCache
+from engine.errors import UnsupportedModelError, UnsupportedVariantError
 from engine.inference.adapter_cache import AdapterCache
 from engine.models.cache import REQUIRED_FILES
+from engine.models.decoder import PackedDecoder
 from engine.models.devices import Device, free_cached_memory
 from engine.models.lora import AdapterSet, module_shapes
+from engine.models.products import Products, choose_products
 from engine.protocol import BaseModelRef
+from engine.signals import Signals
 
 logger = logging.getLogger(__name__)
 
-transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+transformers_logging.disable_progress_bar()
 
 SUPPORTED_TYPES = ("llama", "mistral", "qwen2", "qwen3")
 """Model types whose blocks hold the seven target modules and whose logits are the bare head's output."""
@@ -40,8 +44,10 @@ class ResidentModel:
         model: frozen, in evaluation mode.
         adapters: the adapters on it.
         adapter_cache: finished adapters kept for chats.
+        packed: the decoder's blocks for training and evaluation.
         chat_format: turns to token ids.
-        cancel_flag: looked at before every block, forward and backward; set it to the flag of the work at hand.
+        token_cache: tokenised datasets.
+        signals: those of the work at hand; a cancel is heard after every block of the library's forward pass.
     """
 
     def __init__(
@@ -50,16 +56,22 @@ class ResidentModel:
         model: Any,
         tokenizer: PreTrainedTokenizerBase,
         device: Device,
+        products: Products,
     ) -> None:
         self.ref = ref
         # Any, since transformers leaves most of its methods without types of use.
         self.model: Any = model
         self.tokenizer: Any = tokenizer
         self.device = device
+        # Before any adapter: it looks at the bare layers, and later finds the adapters around them.
+        self.packed = PackedDecoder(
+            self.decoder, products, is_attention_fused=device.attention == "sdpa"
+        )
         self.adapters = AdapterSet(model)
         self.adapter_cache = AdapterCache(self.adapters, ref)
         self.chat_format = ChatFormat(tokenizer, _stop_ids(model, tokenizer))
-        self.cancel_flag: CancelFlag | None = None
+        self.token_cache = TokenCache()
+        self.signals: Signals | None = None
         for block in self.decoder.layers:
             block.register_forward_hook(self._watch_cancel)
 
@@ -76,7 +88,14 @@ class ResidentModel:
 
     @property
     def context_length(self) -> int:
-        return int(self.model.config.max_position_embeddings)
+        """Most tokens of one example or conversation; within it a sliding window hides nothing."""
+        config = self.model.config
+        window = getattr(config, "sliding_window", None)
+        return int(min(config.max_position_embeddings, window or config.max_position_embeddings))
+
+    @property
+    def is_four_bit(self) -> bool:
+        return bool(getattr(self.model, "is_loaded_in_4bit", False))
 
     @property
     def layer_count(self) -> int:
@@ -86,22 +105,9 @@ class ResidentModel:
     def module_shapes(self) -> dict[str, tuple[int, int]]:
         return module_shapes(self.model)
 
-    def check_cancelled(self) -> None:
-        """
-        Raises:
-            CancelledError: the work at hand was cancelled.
-        """
-        if self.cancel_flag is not None:
-            self.cancel_flag.raise_if_set()
-
     def _watch_cancel(self, block: nn.Module, inputs: Any, output: Any) -> None:
-        self.check_cancelled()
-        hidden = output[0] if isinstance(output, tuple) else output
-        if hidden.requires_grad:
-            hidden.register_hook(self._watch_cancel_backward)
-
-    def _watch_cancel_backward(self, gradient: torch.Tensor) -> None:
-        self.check_cancelled()
+        if self.signals is not None:
+            self.signals.raise_if_cancelled()
 
 
 class ModelHost:
@@ -113,47 +119,63 @@ class ModelHost:
 
     def __init__(self, device: Device, capacity: int = 2) -> None:
         self.device = device
+        self.products = choose_products(device.kind)
         self._capacity = capacity
-        self._models: OrderedDict[str, ResidentModel] = OrderedDict()
-        self._users: dict[str, int] = {}
+        self._models: OrderedDict[tuple[str, bool], ResidentModel] = OrderedDict()
+        self._users: dict[tuple[str, bool], int] = {}
 
-    def acquire(self, ref: BaseModelRef) -> ResidentModel:
+    def acquire(self, ref: BaseModelRef, *, is_four_bit: bool = False) -> ResidentModel:
         """The resident model of `ref`, loaded when it is not there; give it back with release.
+
+        Args:
+            is_four_bit: with its weights packed into four bits, for QLoRA; it is another resident model.
 
         Raises:
             UnsupportedModelError: the folder is missing, unreadable or of a kind that is not trained here.
+            UnsupportedVariantError: four bits are asked for and not to be had on this device.
         """
-        if ref.digest not in self._models:
+        key = _key(ref, is_four_bit=is_four_bit)
+        if key not in self._models:
             self._make_room()
-            self._models[ref.digest] = load_base_model(ref, self.device)
-        self._models.move_to_end(ref.digest)
-        self._users[ref.digest] = self._users.get(ref.digest, 0) + 1
-        return self._models[ref.digest]
+            self._models[key] = load_base_model(
+                ref, self.device, self.products, is_four_bit=is_four_bit
+            )
+        self._models.move_to_end(key)
+        self._users[key] = self._users.get(key, 0) + 1
+        return self._models[key]
 
     def release(self, resident: ResidentModel) -> None:
         """End one use; the model stays resident for the next."""
-        resident.cancel_flag = None
-        self._users[resident.ref.digest] -= 1
+        resident.signals = None
+        self._users[_key(resident.ref, is_four_bit=resident.is_four_bit)] -= 1
 
     def is_resident(self, ref: BaseModelRef) -> bool:
-        return ref.digest in self._models
+        return _key(ref, is_four_bit=False) in self._models
 
     def _make_room(self) -> None:
-        idle = [digest for digest in self._models if not self._users.get(digest)]
+        idle = [key for key in self._models if not self._users.get(key)]
         while len(self._models) >= self._capacity and idle:
-            digest = idle.pop(0)
-            logger.info("base model %s leaves the device", self._models[digest].ref.name)
-            del self._models[digest]
+            key = idle.pop(0)
+            logger.info("base model %s leaves the device", self._models[key].ref.name)
+            del self._models[key]
             free_cached_memory(self.device)
 
 
-def load_base_model(ref: BaseModelRef, device: Device) -> ResidentModel:
+def _key(ref: BaseModelRef, *, is_four_bit: bool) -> tuple[str, bool]:
+    return ref.digest, is_four_bit
+
+
+def load_base_model(
+    ref: BaseModelRef, device: Device, products: Products, *, is_four_bit: bool = False
+) -> ResidentModel:
     """Load a folder with config.json, model.safetensors and tokenizer files; nothing in it is executed.
 
     Raises:
         UnsupportedModelError: the folder is missing, unreadable or of a kind that is not trained here.
+        UnsupportedVariantError: four bits are asked for and not to be had on this device.
     """
     folder = Path(ref.path)
+    quantisation = _four_bit_config(device) if is_four_bit else {}
     _check_folder(ref, folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(
@@ -166,15 +188,40 @@ def load_base_model(ref: BaseModelRef, device: Device) -> ResidentModel:
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
+            **quantisation,
         )
     except MemoryError:
         raise
     except Exception as failure:
         # The libraries raise some ten kinds of exception for a folder that they can not read.
         raise UnsupportedModelError(f"{folder}: {failure!r}", name=ref.name) from failure
-    model.requires_grad_(False).eval().to(device.torch_device)
+    model.requires_grad_(False).eval()
+    if not is_four_bit:
+        model.to(device.torch_device)
     _check_structure(ref, model)
-    return ResidentModel(ref, model, tokenizer, device)
+    return ResidentModel(ref, model, tokenizer, device, products)
+
+
+def needs_four_bit(lora: LoraHyperparameters) -> bool:
+    """Whether an adapter is trained over packed weights (QLoRA, arXiv 2305.14314)."""
+    return lora.variant == "qlora"
+
+
+def _four_bit_config(device: Device) -> dict[str, Any]:
+    if device.kind != "cuda" or importlib.util.find_spec("bitsandbytes") is None:
+        raise UnsupportedVariantError(
+            "QLoRA needs CUDA and bitsandbytes", variant="qlora", device=device.kind
+        )
+    from transformers import BitsAndBytesConfig
+
+    # NormalFloat with doubly quantised constants, computed in bfloat16: arXiv 2305.14314, section 3.
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=device.dtype,
+    )
+    return {"quantization_config": config, "device_map": {"": device.kind}}
 
 
 def _check_folder(ref: BaseModelRef, folder: Path) -> None:
@@ -196,6 +243,8 @@ def _check_structure(ref: BaseModelRef, model: Any) -> None:
     head = model.get_output_embeddings()
     if set(module_shapes(model)) != set(TARGET_MODULES) or head is None or head.bias is not None:
         raise UnsupportedModelError(f"{ref.name} lacks target modules", name=ref.name)
+    if model.config.hidden_act != "silu":
+        raise UnsupportedModelError(f"activation {model.config.hidden_act}", name=ref.name)
 
 
 def _stop_ids(model: Any, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

@@ -23,23 +23,30 @@ CHAT_TEMPLATE = (
 
 
 def make_tiny_base_model(
-    path: Path | str, *, seed: int = 0, context_length: int = 512, name: str = "tiny-llama"
+    path: Path | str,
+    *,
+    kind: str = "llama",
+    seed: int = 0,
+    context_length: int = 512,
+    name: str = "tiny-llama",
 ) -> BaseModelRef:
-    """Write a two-layer Llama of width 16 with a byte-level tokenizer of 259 tokens; loads in milliseconds.
+    """Write a two-layer model of width 16 with a byte-level tokenizer of 259 tokens; loads in milliseconds.
 
     Args:
         path: folder to write to, created when missing.
+        kind: transformers' model type; the biases of those that have some are not zero.
         seed: of its random weights.
         context_length: most tokens of one conversation.
     """
     import torch
     from safetensors.torch import save_file
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
     _write_byte_tokenizer(folder, context_length)
-    config = LlamaConfig(
+    config = AutoConfig.for_model(
+        kind,
         vocab_size=256 + len(SPECIAL_TOKENS),
         hidden_size=16,
         intermediate_size=32,
@@ -52,13 +59,17 @@ def make_tiny_base_model(
         eos_token_id=2,
         pad_token_id=0,
         initializer_range=0.3,
+        head_dim=4,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = LlamaForCausalLM(config)
+        model = AutoModelForCausalLM.from_config(config)
+        for parameter_name, parameter in model.named_parameters():
+            if parameter_name.endswith(("bias", "q_norm.weight", "k_norm.weight")):
+                parameter.data.add_(torch.randn(parameter.shape), alpha=0.2)
         # Normalised states of width 16 reach only small logits over a small head: it could not be sure of anything.
         model.model.embed_tokens.weight.data.mul_(4)
-    config.architectures = ["LlamaForCausalLM"]
+    config.architectures = [type(model).__name__]
     config.save_pretrained(folder)
     weights = {
         key: value.clone() for key, value in model.state_dict().items() if key != "lm_head.weight"
@@ -86,7 +97,8 @@ def write_records(path: Path, records: Sequence[dict[str, Any]]) -> tuple[str, s
 def make_instructions(count: int = 4) -> list[dict[str, str]]:
     """Short question-and-answer records, each of another text."""
     return [
-        {"instruction": f"say {index}", "output": chr(97 + index) * 3} for index in range(count)
+        {"instruction": f"say {index}", "output": chr(97 + index % 26) * 3}
+        for index in range(count)
     ]
 
 
@@ -98,9 +110,14 @@ def make_training_spec(
     name: str = "job",
     dataset_type: DatasetType = "instruction",
     lora: dict[str, Any] | None = None,
+    eval_records: Sequence[dict[str, Any]] | None = None,
+    sample_prompts: Sequence[str] = (),
     **training: Any,
 ) -> TrainingSpec:
     """A training job on `records` whose dataset and output lie in `folder`."""
+    measured = ("", "")
+    if eval_records is not None:
+        measured = write_records(folder / f"{name}-eval.jsonl", eval_records)
     path, digest = write_records(
         folder / f"{name}.jsonl", make_instructions() if records is None else records
     )
@@ -113,6 +130,9 @@ def make_training_spec(
         output_dir=str(folder / name),
         lora=LoraHyperparameters.from_mapping({"r": 4, "alpha": 8} | (lora or {})),
         training=TrainingHyperparameters.from_mapping(settings),
+        eval_dataset_path=measured[0],
+        eval_dataset_digest=measured[1],
+        sample_prompts=tuple(sample_prompts),
     )
 
 

@@ -14,7 +14,7 @@ from engine.client import ALLOWED_ENVIRONMENT, EngineClient, engine_environment
 from engine.errors import EngineDiedError
 from engine.process import EngineProcess
 from engine.protocol import BaseModelRef, Request
-from engine.tests.factories import make_generation_spec, make_training_spec
+from engine.tests.factories import make_generation_spec, make_instructions, make_training_spec
 
 
 def test_a_job_a_chat_and_the_end_of_a_process(
@@ -59,11 +59,16 @@ def test_a_job_a_chat_and_the_end_of_a_process(
 def test_a_killed_engine_fails_its_work_and_the_next_job_runs(
     client: EngineClient, tiny_base_model: BaseModelRef, tmp_path: Path
 ) -> None:
-    endless = make_training_spec(tmp_path, tiny_base_model, num_epochs=100, batch_size=1)
     works = [
-        client.submit_training(endless, "job"),
-        client.submit_training(endless, "waiting"),
-    ]
+        client.submit_training(
+            make_training_spec(
+                tmp_path, tiny_base_model, make_instructions(count), name=name, num_epochs=100,
+                batch_size=1,
+            ),
+            name,
+        )
+        for name, count in (("job", 200), ("waiting", 400))
+    ]  # fmt: skip
     assert any(event["type"] == "step" for event in works[0])
     killed = client.pid
     assert killed is not None

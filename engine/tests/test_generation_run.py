@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import torch
 
-from engine.cancellation import CancelFlag
 from engine.config import SamplingParams
 from engine.errors import AdapterError, CancelledError, PromptTooLongError
 from engine.inference.detokenizer import StreamingDetokenizer
@@ -14,6 +13,7 @@ from engine.inference.run import GenerationRun
 from engine.inference.sampling import Sampler, keep_nucleus
 from engine.models.loading import ModelHost, ResidentModel
 from engine.protocol import BaseModelRef
+from engine.signals import Signals
 from engine.tests.factories import (
     make_generation_spec,
     make_tiny_base_model,
@@ -117,10 +117,10 @@ def test_a_prompt_without_room_is_told(host: ModelHost, tmp_path: Path) -> None:
 
 
 def test_cancel_ends_an_answer(host: ModelHost, tiny_base_model: BaseModelRef) -> None:
-    flag = CancelFlag()
+    flag = Signals()
     run = GenerationRun("reply", make_generation_spec(tiny_base_model), host, flag)
     run.advance()
-    flag.set()
+    flag.give("cancel")
     with pytest.raises(CancelledError):
         run.advance()
     assert run.is_finished

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import asdict
+import os
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ class Bench:
 
     def __init__(self, host: ModelHost) -> None:
         self.events: list[Event] = []
-        self.loop = EngineLoop(host, self.events.append, decode_slice_seconds=0)
+        self.loop = EngineLoop(host, self.events.append, slice_seconds=0)
 
     def train(self, work_id: str, spec: Any) -> None:
         self.loop.submit(Request("train", work_id, training_body(spec)))
@@ -42,6 +43,7 @@ class Bench:
 
     def run_until(self, work_id: str, kind: str) -> None:
         while not self.of(work_id, kind):
+            assert not [e for e in self.of(work_id) if e["type"] in protocol.TERMINAL_TYPES]
             self.loop.run_once()
 
     def of(self, work_id: str, kind: str | None = None) -> list[Event]:
@@ -91,15 +93,57 @@ def test_a_chat_does_not_move_what_a_job_learns(
     assert bench.end("a")["adapter_digest"] == bench.end("b")["adapter_digest"]
 
 
-def test_jobs_train_one_after_the_other_in_order_of_arrival(
+def test_the_job_with_the_least_left_goes_first_and_the_others_are_told(
     bench: Bench, tiny_base_model: BaseModelRef, tmp_path: Path
 ) -> None:
-    for name in ("a", "b", "c"):
-        bench.train(name, make_training_spec(tmp_path, tiny_base_model, name=name))
+    bench.train("long", make_training_spec(tmp_path, tiny_base_model, name="long", num_epochs=100))
+    bench.run_until("long", "step")
+    bench.train("short", make_training_spec(tmp_path, tiny_base_model, name="short"))
     bench.run()
-    order = [event["work_id"] for event in bench.events]
-    assert order == sorted(order)
-    assert all(bench.end(name)["type"] == "finished" for name in ("a", "b", "c"))
+    ends = [bench.events.index(bench.end(name)) for name in ("short", "long")]
+    assert ends == sorted(ends)
+    stages = [event["stage"] for event in bench.of("long", "stage")]
+    assert stages == ["preparing", "training", "queued", "training", "saving"]
+    assert [event["stage"] for event in bench.of("short", "stage")][0] == "queued"
+    steps = [event["step"] for event in bench.of("long", "step")]
+    assert steps == list(range(1, len(steps) + 1))
+
+
+def test_jobs_that_take_turns_learn_what_each_learns_alone(
+    bench: Bench, tiny_base_model: BaseModelRef, tmp_path: Path
+) -> None:
+    alone = make_training_spec(tmp_path, tiny_base_model, name="alone", num_epochs=60)
+    bench.train("alone", alone)
+    bench.run()
+    bench.train("beside", replace(alone, output_dir=str(tmp_path / "beside")))
+    bench.run_until("beside", "step")
+    for index in range(3):
+        other = make_training_spec(
+            tmp_path, tiny_base_model, name=f"other{index}", lora={"dropout": 0.1, "r": 2}
+        )
+        bench.train(f"other{index}", other)
+    bench.run()
+    assert bench.end("alone")["adapter_digest"] == bench.end("beside")["adapter_digest"]
+
+
+def test_stop_keeps_what_was_learned_and_suspend_leaves_a_checkpoint(
+    bench: Bench, tiny_base_model: BaseModelRef, tmp_path: Path
+) -> None:
+    endless = make_instructions(300)
+    for name in ("stopped", "suspended"):
+        spec = make_training_spec(
+            tmp_path, tiny_base_model, endless, name=name, num_epochs=100, batch_size=1
+        )
+        bench.train(name, spec)
+        bench.run_until(name, "step")
+        bench.loop.submit(Request("stop" if name == "stopped" else "suspend", name))
+        bench.run()
+    stopped = bench.end("stopped")
+    assert stopped["stopped_by_request"]
+    assert stopped["adapter_step"] == bench.of("stopped", "step")[-1]["step"]
+    assert (tmp_path / "stopped" / "manifest.json").is_file()
+    assert bench.end("suspended")["suspended"]
+    assert list((tmp_path / "suspended.checkpoints").iterdir())
 
 
 def test_answers_take_turns(bench: Bench, tiny_base_model: BaseModelRef) -> None:
@@ -126,9 +170,9 @@ def test_a_failure_ends_only_its_own_work(
 def test_cancel_ends_running_and_waiting_work(
     bench: Bench, tiny_base_model: BaseModelRef, tmp_path: Path
 ) -> None:
-    for name in ("running", "waiting", "next"):
-        epochs = 2 if name == "next" else 100
-        spec = make_training_spec(tmp_path, tiny_base_model, name=name, num_epochs=epochs)
+    for name, count in (("running", 300), ("waiting", 600), ("next", 2)):
+        records = make_instructions(count)
+        spec = make_training_spec(tmp_path, tiny_base_model, records, name=name, num_epochs=100)
         bench.train(name, spec)
     bench.run_until("running", "step")
     bench.cancel("waiting")
@@ -187,18 +231,17 @@ def test_a_full_disk_is_told_as_such(
     resident: ResidentModel,
     tiny_base_model: BaseModelRef,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    spec = make_training_spec(tmp_path, tiny_base_model)
-
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    bench.train("job", spec)
+    bench.train("job", make_training_spec(tmp_path, tiny_base_model))
     bench.run_until("job", "plan")
-    handle = resident.decoder.register_forward_pre_hook(refuse)
+    monkeypatch.setattr(os, "fsync", refuse)
     bench.run()
-    handle.remove()
     assert bench.end("job")["code"] == "disk_full"
+    assert not (tmp_path / "job").exists()
 
 
 def test_idle_models_make_room_for_others(host: ModelHost, tmp_path: Path) -> None:

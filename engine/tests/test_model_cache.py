@@ -17,7 +17,7 @@ from engine.tests.factories import make_tiny_base_model
 
 TORCH_FREE = (
     "engine", "engine.config", "engine.errors", "engine.protocol", "engine.catalog", "engine.presets",
-    "engine.client", "engine.process", "engine.cancellation", "engine.durable", "engine.data",
+    "engine.client", "engine.process", "engine.signals", "engine.durable", "engine.data",
     "engine.data.records", "engine.models", "engine.models.cache", "engine.models.bundled",
     "engine.models.prepare", "engine.tests.factories",
 )  # fmt: skip

@@ -4,6 +4,7 @@ import hashlib
 import json
 import threading
 import time
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +14,27 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from engine.cancellation import CancelFlag
-from engine.data.batching import Row, collate
+from engine.data.batching import micro_batches
 from engine.errors import (
     AdapterError,
     CancelledError,
     DatasetError,
     DivergedError,
     UnsupportedModelError,
+    UnsupportedVariantError,
 )
 from engine.inference.run import GenerationRun
 from engine.models.loading import ModelHost, ResidentModel
 from engine.protocol import BaseModelRef, TrainingSpec
+from engine.signals import Signals
 from engine.tests.factories import (
     make_generation_spec,
     make_instructions,
     make_tiny_base_model,
     make_training_spec,
 )
-from engine.training.loss import label_loss_sum
+from engine.training.job_data import load_data
+from engine.training.passes import AdaptedModel, measure
 from engine.training.run import TrainingRun
 
 Event = dict[str, Any]
@@ -39,6 +42,14 @@ Event = dict[str, Any]
 
 def train(spec: TrainingSpec, host: ModelHost, **options: Any) -> list[Event]:
     return list(TrainingRun("job", spec, host, **options))
+
+
+def outcome(work: Generator[None, None, Any]) -> Any:
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
 
 
 def of_type(events: list[Event], kind: str) -> list[Event]:
@@ -226,22 +237,17 @@ def test_held_out_loss_is_measured_before_and_after_every_epoch(
 def test_the_held_out_loss_is_that_of_the_saved_adapter(
     host: ModelHost, tiny_base_model: BaseModelRef, tmp_path: Path
 ) -> None:
-    from engine.data.dataset import tokenize_file
-
     spec = make_training_spec(
         tmp_path, tiny_base_model, make_instructions(8), num_epochs=2, eval_fraction=0.25
     )
     last = of_type(train(spec, host), "evaluation")[-1]
     resident = host.acquire(tiny_base_model)
-    *_, data = tokenize_file(
-        spec.dataset_path, spec.dataset_type, resident.chat_format, spec.training
-    )
-    assert data is not None
-    assert data.held_out is not None
-    batch = collate([Row(row["input_ids"], row["is_label"]) for row in data.held_out])
-    resident.adapters.activate(resident.adapter_cache.acquire(spec.output_dir, ""))
-    loss = label_loss_sum(resident.decoder, resident.head_weight, batch) / batch.label_count
-    assert float(loss) == pytest.approx(last["eval_loss"], rel=1e-5)
+    data = outcome(load_data(spec, resident))
+    (batch,) = micro_batches(data.held_out, 1000)
+    name = resident.adapter_cache.acquire(spec.output_dir, "")
+    model = AdaptedModel(resident.packed, resident.packed.blocks(name), resident.head_weight)
+    loss = outcome(measure(model, batch)) / batch.label_count
+    assert loss == pytest.approx(last["eval_loss"], rel=1e-5)
 
 
 def test_early_stopping_keeps_the_best_adapter(
@@ -267,62 +273,205 @@ def test_early_stopping_keeps_the_best_adapter(
     assert metrics["adapter_step"] == best["step"] < metrics["steps"]
 
 
-def test_the_last_two_checkpoints_are_kept_and_load(
+def test_a_separate_dataset_is_measured_every_few_steps(
     host: ModelHost, tiny_base_model: BaseModelRef, tmp_path: Path
 ) -> None:
-    spec = make_training_spec(tmp_path, tiny_base_model, num_epochs=4, batch_size=2, save_steps=2)
+    spec = make_training_spec(
+        tmp_path, tiny_base_model, make_instructions(6), eval_records=make_instructions(3),
+        num_epochs=2, batch_size=1, eval_steps=5,
+    )  # fmt: skip
+    events = train(spec, host)
+    assert [event["step"] for event in of_type(events, "evaluation")] == [0, 5, 10, 12]
+    (plan,) = of_type(events, "plan")
+    assert (plan["example_count"], plan["eval_example_count"]) == (6, 3)
+    manifest = json.loads((Path(spec.output_dir) / "manifest.json").read_text())
+    assert manifest["eval_dataset_digest"] == spec.eval_dataset_digest
+    with pytest.raises(DatasetError) as failure:
+        train(make_training_spec(tmp_path, tiny_base_model, eval_records=[]), host)
+    assert failure.value.params["reason"] == "eval_empty"
+
+
+def test_the_best_or_the_last_adapter_is_kept(
+    host: ModelHost, tiny_base_model: BaseModelRef, tmp_path: Path
+) -> None:
+    # The held-out answers contradict the learned ones, so the held-out loss soon rises.
+    steps = {}
+    for kept in ("best", "last"):
+        spec = make_training_spec(
+            tmp_path, tiny_base_model, [{"instruction": "say", "output": "aaaa"}], name=kept,
+            eval_records=[{"instruction": "say", "output": "bbbb"}], num_epochs=30,
+            learning_rate=3e-2, lora={"r": 16, "alpha": 64}, kept_adapter=kept,
+        )  # fmt: skip
+        events = train(spec, host)
+        steps[kept] = events[-1]["adapter_step"]
+        evaluations = of_type(events, "evaluation")[1:]
+    best = min(evaluations, key=lambda event: event["eval_loss"])
+    assert steps == {"best": best["step"], "last": 30}
+    assert best["step"] < 30
+
+
+def test_fixed_prompts_are_answered_before_and_while_it_learns(
+    host: ModelHost, tiny_base_model: BaseModelRef, tmp_path: Path
+) -> None:
+    spec = make_training_spec(
+        tmp_path, tiny_base_model, make_instructions(2), sample_prompts=("say 0", "say 1"),
+        lora={"r": 16, "alpha": 32}, num_epochs=60, learning_rate=1e-2, eval_steps=40,
+    )  # fmt: skip
+    samples = of_type(train(spec, host), "sample")
+    assert [(event["step"], event["index"]) for event in samples] == [
+        (0, 0), (0, 1), (40, 0), (40, 1), (60, 0), (60, 1),
+    ]  # fmt: skip
+    assert [event["text"] for event in samples[-2:]] == ["aaa", "bbb"]
+    assert [event["prompt"] for event in samples[:2]] == ["say 0", "say 1"]
+    metrics = json.loads((Path(spec.output_dir) / "metrics.json").read_text())
+    assert len(metrics["samples"]) == 6
+
+
+def test_samples_do_not_move_what_is_learned(
+    host: ModelHost, tiny_base_model: BaseModelRef, tmp_path: Path
+) -> None:
+    specs = [
+        make_training_spec(
+            tmp_path,
+            tiny_base_model,
+            name=str(index),
+            sample_prompts=prompts,
+            lora={"dropout": 0.1},
+        )
+        for index, prompts in enumerate([(), ("say 0",)])
+    ]
+    digests = [train(spec, host)[-1]["adapter_digest"] for spec in specs]
+    assert digests[0] == digests[1]
+
+
+def test_ranks_by_layer_load_in_plain_peft_and_in_the_engine(
+    host: ModelHost, tiny_base_model: BaseModelRef, tmp_path: Path
+) -> None:
+    lora = {"rank_pattern": {"q_proj": 2, "down_proj": 6}, "alpha_pattern": {"q_proj": 32}}
+    assert_plain_peft_agrees(host, tiny_base_model, tmp_path, lora)
+
+
+@pytest.mark.parametrize("variant", ["rslora", "dora"])
+def test_variants_load_in_plain_peft_and_in_the_engine(
+    host: ModelHost, tiny_base_model: BaseModelRef, tmp_path: Path, variant: str
+) -> None:
+    assert_plain_peft_agrees(host, tiny_base_model, tmp_path, {"variant": variant, "dropout": 0.1})
+
+
+def test_trained_biases_load_in_plain_peft_and_leave_the_base_model(
+    host: ModelHost, tmp_path: Path
+) -> None:
+    base = make_tiny_base_model(tmp_path / "base", kind="qwen2")
+    resident = host.acquire(base)
+    before = resident.model(torch.tensor([[1, 40, 41]])).logits
+    assert_plain_peft_agrees(host, base, tmp_path, {"bias": "all"})
+    resident.adapters.activate(None)
+    assert torch.equal(resident.model(torch.tensor([[1, 40, 41]])).logits, before)
+
+
+def assert_plain_peft_agrees(
+    host: ModelHost, base: BaseModelRef, tmp_path: Path, lora: dict[str, Any]
+) -> None:
+    spec = make_training_spec(
+        tmp_path, base, lora={"r": 4} | lora, num_epochs=10, learning_rate=1e-2
+    )
     train(spec, host)
-    folder = Path(spec.output_dir) / "checkpoints"
-    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint-6", "checkpoint-8"]
-    final = weights(spec)
-    last = load_file(folder / "checkpoint-8" / "adapter_model.safetensors")
-    assert all(torch.equal(value, last[key]) for key, value in final.items())
-    resident = host.acquire(tiny_base_model)
-    assert resident.adapter_cache.acquire(str(folder / "checkpoint-6"), "")
+    ids = torch.tensor([[1, 40, 41, 42, 43]])
+    resident = host.acquire(base)
+    resident.adapters.activate(resident.adapter_cache.acquire(spec.output_dir, ""))
+    with torch.no_grad():
+        ours = resident.model(ids).logits
+        resident.adapters.activate(None)
+        untouched = resident.model(ids).logits
+        plain = AutoModelForCausalLM.from_pretrained(base.path, dtype=torch.float32)
+        theirs = PeftModel.from_pretrained(plain, spec.output_dir).eval()(ids).logits
+    assert (ours - theirs).abs().max() < 1e-4
+    assert (ours - untouched).abs().max() > 0.1
+
+
+def test_what_a_device_or_model_can_not_train_is_refused(
+    host: ModelHost, tiny_base_model: BaseModelRef, tmp_path: Path
+) -> None:
+    for lora in ({"variant": "qlora"}, {"bias": "all"}):
+        with pytest.raises(UnsupportedVariantError) as failure:
+            train(make_training_spec(tmp_path, tiny_base_model, lora=lora), host)
+        assert failure.value.params["variant"] in lora.values()
+
+
+def test_a_memory_saving_optimizer_learns_with_less_state(
+    host: ModelHost, tiny_base_model: BaseModelRef, tmp_path: Path
+) -> None:
+    sizes = {}
+    for optimizer in ("adamw", "adafactor"):
+        spec = make_training_spec(
+            tmp_path, tiny_base_model, optimizer=optimizer, name=optimizer, num_epochs=60,
+            batch_size=4, learning_rate=1e-2, lora={"r": 16, "alpha": 32}, save_steps=50,
+        )  # fmt: skip
+        run = TrainingRun("job", spec, host)
+        losses = []
+        for event in run:
+            if event["type"] == "step":
+                losses.append(event["loss"])
+                for path in run.checkpoints.saved():
+                    sizes[optimizer] = (path / "optimizer.safetensors").stat().st_size
+        assert losses[-1] < losses[0] / 3
+    assert sizes["adafactor"] < sizes["adamw"] / 2
+
+
+def test_the_data_of_a_repeated_job_is_not_tokenised_again(
+    host: ModelHost, tiny_base_model: BaseModelRef, tmp_path: Path
+) -> None:
+    spec = make_training_spec(tmp_path, tiny_base_model)
+    digests = [train(spec, host)[-1]["adapter_digest"]]
+    Path(spec.dataset_path).unlink()
+    digests.append(train(spec, host)[-1]["adapter_digest"])
+    assert digests[0] == digests[1]
+
+
+def test_stop_before_the_first_point_of_the_curve_still_tells_a_loss(
+    host: ModelHost, tiny_base_model: BaseModelRef, tmp_path: Path
+) -> None:
+    signals = Signals()
+    signals.give("stop")
+    spec = make_training_spec(tmp_path, tiny_base_model, num_epochs=50, logging_steps=100)
+    events = train(spec, host, signals=signals)
+    (point,) = of_type(events, "step")
+    assert point["step"] == events[-1]["adapter_step"] == 1
+    assert events[-1]["final_loss"] == point["loss"]
+    assert PeftModel.from_pretrained(
+        AutoModelForCausalLM.from_pretrained(tiny_base_model.path), spec.output_dir
+    )
 
 
 def test_cancel_ends_the_job_inside_a_pass_and_leaves_no_file(
     host: ModelHost, tiny_base_model: BaseModelRef, tmp_path: Path
 ) -> None:
-    flag = CancelFlag()
+    signals = Signals()
     spec = make_training_spec(tmp_path, tiny_base_model, save_steps=1, num_epochs=50)
-    run = TrainingRun("job", spec, host, flag)
-    while not run._checkpoints.saved():
+    run = TrainingRun("job", spec, host, signals)
+    while not run.checkpoints.saved():
         run.advance()
-    resident = host.acquire(tiny_base_model)
-    handle = resident.decoder.layers[0].register_forward_pre_hook(lambda *_: flag.set())
+    while run.is_between_steps:
+        run.advance()
+    signals.give("cancel")
     with pytest.raises(CancelledError):
         run.advance()
-    handle.remove()
     assert run.is_finished
-    assert resident.adapters.names == frozenset()
+    assert host.acquire(tiny_base_model).adapters.names == frozenset()
     assert [path.name for path in tmp_path.iterdir()] == ["job.jsonl"]
-
-
-def test_cancel_is_heard_in_the_backward_pass(resident: ResidentModel) -> None:
-    from engine.config import LoraHyperparameters
-
-    name = resident.adapters.add(LoraHyperparameters(r=2), seed=0)
-    resident.adapters.activate(name, is_training=True)
-    flag = resident.cancel_flag = CancelFlag()
-    batch = collate([Row([1, 40, 41, 42], [False, True, True, True])])
-    loss = label_loss_sum(resident.decoder, resident.head_weight, batch, resident.check_cancelled)
-    flag.set()
-    with pytest.raises(CancelledError):
-        loss.backward()
 
 
 def test_cancel_from_another_thread_is_heard_within_two_seconds(
     host: ModelHost, tiny_base_model: BaseModelRef, tmp_path: Path
 ) -> None:
-    flag = CancelFlag()
+    signals = Signals()
     spec = make_training_spec(tmp_path, tiny_base_model, num_epochs=100, batch_size=1)
-    run = TrainingRun("job", spec, host, flag)
+    run = TrainingRun("job", spec, host, signals)
     told = []
 
     def cancel() -> None:
         told.append(time.monotonic())
-        flag.set()
+        signals.give("cancel")
 
     threading.Timer(0.3, cancel).start()
     with pytest.raises(CancelledError):

@@ -1,90 +1,58 @@
-"""Cross-entropy at the learned positions only, in chunks, with its gradient written down by hand.
+"""Cross-entropy of the learned positions with its gradient written down by hand.
 
-The head is the dearest single product of a small model, and most positions carry no loss; so hidden states are gathered
-at the learned positions first. The head is frozen: only the gradient with respect to the hidden states is needed, and
-it is computed in the same pass, so that logits never live longer than one chunk.
+The head is the dearest single product of a small model, and it is frozen: only the gradient with respect to the hidden
+states is needed. It is computed in the same pass, so no logits outlive it and none are computed twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
-from torch import nn
 
-from engine.data.batching import IGNORED, MicroBatch
+from engine.models.frozen import widened
+from engine.models.products import Products
 
-CHUNK_POSITIONS = 128
-"""Positions per product with the head; between chunks a cancel is heard."""
-
-
-class _HeadLoss(torch.autograd.Function):
-    """Sum over positions of -log softmax(hidden @ head.T)[label]; d/d logits is softmax minus one-hot."""
-
-    @staticmethod
-    def forward(
-        context: torch.autograd.function.FunctionCtx,
-        hidden: torch.Tensor,
-        head: torch.Tensor,
-        labels: torch.Tensor,
-        check: Callable[[], None],
-    ) -> torch.Tensor:
-        needs_gradient = context.needs_input_grad[0]  # type: ignore[attr-defined]
-        gradient = torch.empty_like(hidden) if needs_gradient else None
-        total = torch.zeros((), dtype=_loss_dtype(hidden), device=hidden.device)
-        for start in range(0, len(labels), CHUNK_POSITIONS):
-            check()
-            part = slice(start, start + CHUNK_POSITIONS)
-            wanted = labels[part].unsqueeze(1)
-            logits = (hidden[part] @ head.T).to(total.dtype)  # (positions, vocabulary)
-            log_sum = torch.logsumexp(logits, dim=1, keepdim=True)
-            total += (log_sum - logits.gather(1, wanted)).sum()
-            if gradient is not None:
-                probabilities = logits.sub_(log_sum).exp_()
-                probabilities.scatter_add_(1, wanted, torch.full_like(log_sum, -1.0))
-                gradient[part] = probabilities.to(head.dtype) @ head
-        if gradient is not None:
-            context.save_for_backward(gradient)
-        return total
-
-    @staticmethod
-    def backward(
-        context: torch.autograd.function.FunctionCtx, *upstream: torch.Tensor
-    ) -> tuple[torch.Tensor, None, None, None]:
-        (gradient,) = context.saved_tensors  # type: ignore[attr-defined]
-        return gradient * upstream[0].to(gradient.dtype), None, None, None
+CHUNK_POSITIONS = 256
+"""Positions per product with the head: bounds the memory of the logits, and lets other work in between."""
 
 
-def label_loss_sum(
-    decoder: nn.Module,
-    head: torch.Tensor,
-    batch: MicroBatch,
-    check: Callable[[], None] = lambda: None,
+def head_loss(
+    normed: torch.Tensor, head: torch.Tensor, labels: torch.Tensor, products: Products
 ) -> torch.Tensor:
-    """Sum of the negative log-likelihoods (nats) of a micro-batch's labels.
-
-    Divide it by the labels of the *whole* batch, not of the micro-batch: then any cut of a batch into micro-batches
-    gives the same gradient.
+    """Sum over positions of -log softmax(normed head')[label], in nats.
 
     Args:
-        decoder: token ids to hidden states, (rows, length, hidden).
-        head: output projection, (vocabulary, hidden), frozen and without bias.
-        batch: on the device of the decoder.
-        check: called between chunks; may raise to stop.
+        normed: (positions, hidden size), after the final normalisation.
+        head: output projection, (vocabulary, hidden size), without bias.
+        labels: (positions,), int64.
+        products: how to multiply with the head.
 
     Returns:
         A float32 scalar (float64 for a float64 model).
     """
-    has_padding = batch.token_count < batch.input_ids.numel()
-    hidden = decoder(
-        input_ids=batch.input_ids,
-        attention_mask=batch.attention_mask if has_padding else None,
-        use_cache=False,
-    ).last_hidden_state
-    is_learned = batch.labels != IGNORED
-    apply: Callable[..., torch.Tensor] = _HeadLoss.apply
-    return apply(hidden[is_learned], head, batch.labels[is_learned], check)
+    logits = _logits(normed, head, products)
+    chosen = logits.gather(1, labels.unsqueeze(1)).squeeze(1)
+    return (torch.logsumexp(logits, dim=1) - chosen).sum()
 
 
-def _loss_dtype(hidden: torch.Tensor) -> torch.dtype:
-    return torch.float64 if hidden.dtype == torch.float64 else torch.float32
+def head_loss_and_gradient(
+    normed: torch.Tensor, head: torch.Tensor, labels: torch.Tensor, products: Products
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """head_loss and its gradient with respect to `normed`: (softmax - one-hot) head.
+
+    Returns:
+        The scalar of head_loss, and (positions, hidden size) in the dtype of `normed`.
+    """
+    logits = _logits(normed, head, products)
+    chosen = logits.gather(1, labels.unsqueeze(1)).squeeze(1)
+    largest = logits.amax(dim=1)
+    # In place: the logits are the largest tensor of a step, and every pass over them counts.
+    weights = logits.sub_(largest.unsqueeze(1)).exp_()
+    total = weights.sum(dim=1)
+    loss_sum = (total.log() + largest - chosen).sum()
+    expected = products.times(weights.to(head.dtype), head).div_(total.to(head.dtype).unsqueeze(1))
+    return loss_sum, expected.sub_(head[labels])
+
+
+def _logits(normed: torch.Tensor, head: torch.Tensor, products: Products) -> torch.Tensor:
+    """(positions, vocabulary); half precision is widened, since the sum over a vocabulary needs float32."""
+    return widened(products.linear(normed, head))

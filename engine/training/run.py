@@ -1,45 +1,50 @@
-"""One training job as an object that moves by one micro-step at a time, so that a loop can serve chats in between.
+"""One training job as an object that moves by small steps, so that a loop can serve chats and other jobs in between.
 
-From a REPL: `run = TrainingRun("job", spec, ModelHost(choose_device()))`, then `for event in run: print(event)`.
+From a REPL use engine.session; the loop of the engine process uses this.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Generator, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
-import torch
-
-from engine.cancellation import CancelFlag
 from engine.config import steps_per_epoch, trainable_parameter_count
-from engine.data.batching import Row, epoch_batches
-from engine.data.dataset import TrainingData, tokenize_file
+from engine.data.batching import epoch_batches
+from engine.errors import CancelledError, DivergedError, SuspendedError
 from engine.export.peft_adapter import write_adapter
 from engine.models.devices import free_cached_memory, peak_memory_bytes
-from engine.models.loading import ModelHost, ResidentModel
-from engine.protocol import Stage, TrainingSpec
-from engine.training.best import BestAdapter
+from engine.models.loading import ModelHost, ResidentModel, needs_four_bit
+from engine.protocol import TrainingSpec
+from engine.signals import Signals
+from engine.training.attempt import Attempt
 from engine.training.checkpoints import CheckpointFolder
+from engine.training.job_data import JobData, load_data
+from engine.training.memory import PassPlan, plan_passes
+from engine.training.pace import Pace
+from engine.training.samples import answer
 from engine.training.schedule import learning_rate_at
-from engine.training.step import Stepper, StepResult
-from engine.training.window import StepWindow
+from engine.training.story import Event, Story
 
 logger = logging.getLogger(__name__)
 
-Event = dict[str, Any]
+Result = TypeVar("Result")
+
+Events = Generator[list[Event]]
+"""Each item is one small step's events, often none."""
 
 
 class TrainingRun:
     """A job from its spec to the finished adapter folder.
 
+    A job that was interrupted goes on from its newest checkpoint that proves itself.
+
     Args:
         work_id: repeated in every event.
         host: where the base model is or becomes resident.
-        cancel_flag: set it from any thread to end the run within two seconds.
-        micro_batch_tokens: padded tokens of one forward pass; the device's default when not given.
+        signals: give it cancel, stop or suspend from any thread.
+        micro_batch_tokens: tokens of one forward pass; by the device and its memory when not given.
     """
 
     def __init__(
@@ -47,218 +52,263 @@ class TrainingRun:
         work_id: str,
         spec: TrainingSpec,
         host: ModelHost,
-        cancel_flag: CancelFlag | None = None,
+        signals: Signals | None = None,
         micro_batch_tokens: int | None = None,
     ) -> None:
         self.work_id = work_id
-        self.cancel_flag = cancel_flag or CancelFlag()
+        self.signals = signals or Signals()
         self.is_finished = False
+        self.has_begun = False
+        self.is_between_steps = True
+        self._is_settled = True
+        self.pace = Pace()
+        self.story = Story(work_id)
+        self.checkpoints = CheckpointFolder(spec)
         self._spec = spec
         self._host = host
-        self._micro_batch_tokens = micro_batch_tokens or host.device.micro_batch_tokens
+        self._micro_batch_tokens = micro_batch_tokens
         self._resident: ResidentModel | None = None
-        self._adapter: str | None = None
-        self._checkpoints = CheckpointFolder(spec)
-        self._started = time.monotonic()
-        self._curve: list[Event] = []
-        self._log: list[str] = []
+        self._attempt: Attempt | None = None
         self._progress = self._live()
 
     def __iter__(self) -> Iterator[Event]:
         while not self.is_finished:
             yield from self.advance()
 
+    @property
+    def spec(self) -> TrainingSpec:
+        return self._spec
+
     def advance(self) -> list[Event]:
-        """Do one micro-step and return the events it gave, often none.
+        """Do one small step and return the events it gave, often none.
 
         Raises:
-            EngineError: the job ended without a result (cancelled, diverged, unusable data, no memory or space).
+            EngineError: the job ended without a result (cancelled, suspended, diverged, unusable data, no memory or
+                space).
         """
         if self.is_finished:
             return []
         try:
-            self.cancel_flag.raise_if_set()
+            self.signals.raise_if_cancelled()
+            if self._is_settled and self.signals.has("suspend"):
+                self._suspend()
+            self.has_begun = True
             if self._resident is not None:
-                self._resident.cancel_flag = self.cancel_flag
+                self._resident.signals = self.signals
             events = next(self._progress)
+        except SuspendedError:
+            self.close()
+            raise
+        except CancelledError:
+            self.close()
+            self.checkpoints.discard()
+            raise
         except BaseException:
             self.close()
             raise
         if events and events[-1]["type"] == "finished":
             self.close()
+            self.checkpoints.discard()
         return events
 
     def close(self) -> None:
-        """Give back everything that the job holds; an unfinished one leaves no file."""
+        """Give back everything that the job holds; its checkpoints stay for another attempt."""
         self.is_finished = True
         self._progress.close()
-        self._checkpoints.discard()
         if self._resident is not None:
-            if self._adapter is not None:
-                self._resident.adapters.delete(self._adapter)
+            if self._attempt is not None:
+                self._resident.adapters.delete(self._attempt.adapter)
             self._host.release(self._resident)
             self._resident = None
             free_cached_memory(self._host.device)
 
-    def _live(self) -> Generator[list[Event]]:
-        self._checkpoints.discard()
-        yield [self._stage("preparing")]
-        resident = self._resident = self._host.acquire(self._spec.base_model)
-        resident.cancel_flag = self.cancel_flag
-        training = self._spec.training
-        data: TrainingData | None = None
-        for part in tokenize_file(
-            self._spec.dataset_path, self._spec.dataset_type, resident.chat_format, training
-        ):
-            data = part
-            yield []
-        assert data is not None
-        self._adapter = resident.adapters.add(self._spec.lora, seed=training.seed)
-        stepper = Stepper(resident, self._adapter, training, self._micro_batch_tokens)
-        plan = self._plan(data, resident)
-        yield [plan]
-        best = BestAdapter(training.early_stopping_patience)
-        if data.held_out is not None:
-            yield [self._stage("baseline")]
-            yield from self._evaluate(stepper, data, 0, best)
-        yield [self._stage("training")]
-        final_loss = yield from self._train(stepper, data, plan["total_steps"], best)
-        yield [self._stage("saving")]
-        yield [self._finish(final_loss, plan, best)]
-
-    def _train(
-        self, stepper: Stepper, data: TrainingData, total_steps: int, best: BestAdapter
-    ) -> Generator[list[Event], None, float]:
-        training = self._spec.training
-        rows = [Row(row["input_ids"], row["is_label"]) for row in data.train]
-        steps_in_epoch = steps_per_epoch(len(rows), training)
-        window = StepWindow()
-        step, final_loss = 0, math.nan
-        for epoch in range(training.num_epochs):
-            for batch in epoch_batches(
-                len(rows), training.effective_batch_size, seed=training.seed, epoch=epoch
-            ):
-                step += 1
-                result: StepResult | None = None
-                rate = learning_rate_at(step, total_steps, training)
-                for result in stepper.step([rows[index] for index in batch], rate):
-                    if result is None:
-                        yield []
-                assert result is not None
-                window.add(result)
-                events: list[Event] = []
-                if step % training.logging_steps == 0 or step == total_steps:
-                    event = window.flush(self.work_id, step, step / steps_in_epoch, result)
-                    final_loss = event["loss"]
-                    self._curve.append(event)
-                    events.append(event)
-                if step % training.save_steps == 0:
-                    self._save_checkpoint(step)
-                yield events
-            if data.held_out is not None:
-                window.pause()
-                yield [self._stage("evaluating")]
-                yield from self._evaluate(stepper, data, step, best)
-                window.resume()
-                if best.is_exhausted:
-                    self._note(f"stopped early after step {step}")
-                    break
-                if epoch + 1 < training.num_epochs:
-                    yield [self._stage("training")]
-        return final_loss
-
-    def _evaluate(
-        self, stepper: Stepper, data: TrainingData, step: int, best: BestAdapter
-    ) -> Iterator[list[Event]]:
-        assert data.held_out is not None
-        assert self._resident is not None
-        rows = [Row(row["input_ids"], row["is_label"]) for row in data.held_out]
-        eval_loss: float | None = None
-        for eval_loss in stepper.evaluate(rows):
-            if eval_loss is None:
-                yield []
-        assert eval_loss is not None
-        is_best = step > 0 and best.offer(eval_loss)
-        if is_best and self._spec.training.early_stopping_patience:
-            best.keep(step, self._resident.adapters.state_dict(self._adapter or ""))
-        event = {
-            "type": "evaluation",
-            "work_id": self.work_id,
-            "step": step,
-            "eval_loss": eval_loss,
-            "is_best": is_best,
-        }
-        self._curve.append(event)
-        yield [event]
-
-    def _finish(self, final_loss: float, plan: Event, best: BestAdapter) -> Event:
-        assert self._resident is not None
-        assert self._adapter is not None
-        state: dict[str, torch.Tensor] = best.state or self._resident.adapters.state_dict(
-            self._adapter
+    def _live(self) -> Events:
+        yield [self.story.enter("preparing")]
+        lora = self._spec.lora
+        resident = self._resident = self._host.acquire(
+            self._spec.base_model, is_four_bit=needs_four_bit(lora)
         )
-        losses = [event["loss"] for event in self._curve if event["type"] == "step"]
-        duration_seconds = time.monotonic() - self._started
-        figures = {
-            "final_loss": final_loss,
-            "best_loss": min(losses),
-            "duration_seconds": duration_seconds,
-            "peak_memory_bytes": peak_memory_bytes(self._host.device),
-            "stopped_early": best.is_exhausted,
-        }
-        steps = max(event["step"] for event in self._curve)
-        self._note(f"saved the adapter of step {best.step or steps}")
-        metrics = figures | {
-            "steps": steps,
-            "adapter_step": best.step or steps,
-            "example_count": plan["example_count"],
-            "plan": _bare(plan),
-            "curve": [_bare(event) for event in self._curve],
-        }
-        written = write_adapter(self._spec, state, metrics, "\n".join(self._log) + "\n")
-        self._checkpoints.keep()
-        return {
-            "type": "finished",
-            "work_id": self.work_id,
-            "output_dir": self._spec.output_dir,
-            "files": written.files,
-            "adapter_digest": written.adapter_digest,
-            "size_bytes": written.size_bytes,
-        } | figures
+        resident.signals = self.signals
+        data = yield from _quietly(load_data(self._spec, resident))
+        passes = plan_passes(resident, lora, self._spec.training, data.longest)
+        if self._micro_batch_tokens is not None:
+            passes = PassPlan(self._micro_batch_tokens, passes.recompute)
+        checkpoint = self.checkpoints.newest()
+        attempt = self._attempt = Attempt(self._spec, resident, passes, checkpoint)
+        plan = self._plan(data, resident, attempt)
+        self.pace.start(data, self._spec.training, attempt.step)
+        yield [plan]
+        if checkpoint is not None:
+            self.story.load_state(checkpoint.progress["story"])
+            self.story.note(f"goes on after step {attempt.step}")
+            yield list(self.story.events)
+        elif data.held_out:
+            yield [self.story.enter("baseline")]
+            yield from self._evaluate(attempt, data, is_trained=False)
+        elif self._spec.sample_prompts:
+            yield [self.story.enter("baseline")]
+            yield from self._sample(attempt)
+        if attempt.step < plan["total_steps"] and not attempt.best.is_exhausted:
+            yield [self.story.enter("training")]
+            yield from self._train(attempt, data, plan["total_steps"])
+        yield [self.story.enter("saving")]
+        yield self._finish(attempt, data, plan)
 
-    def _plan(self, data: TrainingData, resident: ResidentModel) -> Event:
+    def _train(self, attempt: Attempt, data: JobData, total_steps: int) -> Events:
         training = self._spec.training
-        example_count = len(data.train)
-        return {
-            "type": "plan",
-            "work_id": self.work_id,
-            "total_steps": steps_per_epoch(example_count, training) * training.num_epochs,
-            "total_epochs": training.num_epochs,
-            "example_count": example_count,
-            "eval_example_count": 0 if data.held_out is None else len(data.held_out),
-            "truncated_count": data.truncated_count,
-            "dropped_count": data.dropped_count,
-            "token_count": data.token_count,
-            "label_token_count": data.label_token_count,
-            "trainable_parameters": trainable_parameter_count(
+        batch_size, seed = training.effective_batch_size, training.seed
+        steps_in_epoch = steps_per_epoch(len(data.train), training)
+        attempt.start_clocks()
+        for epoch in range(attempt.step // steps_in_epoch, training.num_epochs):
+            batches = list(epoch_batches(len(data.train), batch_size, seed=seed, epoch=epoch))
+            for batch in batches[attempt.step - epoch * steps_in_epoch :]:
+                rate = learning_rate_at(attempt.step + 1, total_steps, training)
+                self.is_between_steps = self._is_settled = False
+                try:
+                    result = yield from _quietly(
+                        attempt.stepper.step([data.train[index] for index in batch], rate)
+                    )
+                except DivergedError as failure:
+                    failure.params["step"] = attempt.step + 1
+                    raise
+                attempt.count(result)
+                self.pace.count_step()
+                step, is_last = attempt.step, attempt.step == total_steps
+                events: list[Event] = []
+                if step % training.logging_steps == 0 or is_last:
+                    events.append(self._point(attempt, steps_in_epoch))
+                self.is_between_steps = True
+                yield events
+                is_due = step % (training.eval_steps or steps_in_epoch) == 0 or is_last
+                if is_due and (data.held_out or self._spec.sample_prompts):
+                    yield from self._measure(attempt, data, is_last=is_last)
+                if not is_last and attempt.is_checkpoint_due():
+                    self._save_checkpoint(attempt)
+                if attempt.best.is_exhausted:
+                    self.story.note(f"stopped early after step {step}")
+                    return
+                if self.signals.has("stop") and not is_last:
+                    self.story.note(f"stopped by request after step {step}")
+                    attempt.is_stopped = True
+                    return
+                self._is_settled = not is_last
+                yield []
+
+    def _measure(self, attempt: Attempt, data: JobData, *, is_last: bool) -> Events:
+        attempt.window.pause()
+        yield [self.story.enter("evaluating")]
+        if data.held_out:
+            yield from self._evaluate(attempt, data, is_trained=True)
+        else:
+            yield from self._sample(attempt)
+        attempt.window.resume()
+        if not is_last and not attempt.best.is_exhausted:
+            yield [self.story.enter("training")]
+
+    def _evaluate(self, attempt: Attempt, data: JobData, *, is_trained: bool) -> Events:
+        eval_loss = yield from _quietly(attempt.stepper.evaluate(data.held_out))
+        self.pace.count_evaluation()
+        if not math.isfinite(eval_loss):
+            raise DivergedError(f"held-out loss {eval_loss}", step=attempt.step)
+        is_best = is_trained and attempt.offer(eval_loss)
+        yield [
+            self.story.tell(
+                self.story.made(
+                    "evaluation", step=attempt.step, eval_loss=eval_loss, is_best=is_best
+                )
+            )
+        ]
+        yield from self._sample(attempt)
+
+    def _sample(self, attempt: Attempt) -> Events:
+        for index, prompt in enumerate(self._spec.sample_prompts):
+            text = yield from _quietly(answer(attempt.resident, attempt.adapter, prompt))
+            event = self.story.made(
+                "sample", step=attempt.step, index=index, prompt=prompt, text=text
+            )
+            yield [self.story.tell(event)]
+
+    def _plan(self, data: JobData, resident: ResidentModel, attempt: Attempt) -> Event:
+        training = self._spec.training
+        steps = steps_per_epoch(len(data.train), training)
+        return self.story.made(
+            "plan",
+            total_steps=steps * training.num_epochs,
+            total_epochs=training.num_epochs,
+            example_count=len(data.train),
+            eval_example_count=len(data.held_out),
+            truncated_count=data.truncated_count,
+            cut_answer_count=data.cut_answer_count,
+            dropped_count=data.dropped_count,
+            resumed_step=attempt.step,
+            token_count=data.token_count,
+            label_token_count=data.label_token_count,
+            trainable_parameters=trainable_parameter_count(
                 self._spec.lora, resident.module_shapes, resident.layer_count
             ),
+        )
+
+    def _suspend(self) -> None:
+        """Leave a checkpoint, when there is anything to keep, and end."""
+        if self._attempt is not None and self._attempt.is_worth_keeping:
+            self._save_checkpoint(self._attempt)
+        raise SuspendedError
+
+    def _save_checkpoint(self, attempt: Attempt) -> None:
+        self.checkpoints.save(attempt.checkpoint(self.story.state()))
+        self.story.note(f"checkpoint at step {attempt.step}")
+
+    def _point(self, attempt: Attempt, steps_in_epoch: int) -> Event:
+        point = attempt.window.flush(attempt.step, attempt.step / steps_in_epoch)
+        return self.story.tell(self.story.made("step", **point))
+
+    def _finish(self, attempt: Attempt, data: JobData, plan: Event) -> list[Event]:
+        events = []
+        if not attempt.window.is_empty:
+            # Ended between two points of the curve.
+            events.append(
+                self._point(attempt, steps_per_epoch(len(data.train), self._spec.training))
+            )
+        losses = self.story.losses
+        adapter_step, weights = attempt.result()
+        figures: dict[str, Any] = {
+            "final_loss": losses[-1],
+            "best_loss": min(losses),
+            "duration_seconds": self.story.duration_seconds,
+            "peak_memory_bytes": peak_memory_bytes(self._host.device),
+            "adapter_step": adapter_step,
+            "stopped_early": attempt.best.is_exhausted,
+            "stopped_by_request": attempt.is_stopped,
         }
+        self.story.note(f"saves the adapter of step {adapter_step}")
+        metrics = figures | {
+            "steps": attempt.step,
+            "example_count": plan["example_count"],
+            "plan": {
+                name: value for name, value in plan.items() if name not in ("type", "work_id")
+            },
+            "passes": attempt.passes_taken(self._host.products.name),
+            "curve": self.story.bare("step", "evaluation"),
+            "samples": self.story.bare("sample"),
+        }
+        written = write_adapter(self._spec, weights, metrics, self.story.log_text)
+        finished = self.story.made(
+            "finished",
+            output_dir=self._spec.output_dir,
+            files=written.files,
+            adapter_digest=written.adapter_digest,
+            size_bytes=written.size_bytes,
+            **figures,
+        )
+        return [*events, finished]
 
-    def _save_checkpoint(self, step: int) -> None:
-        assert self._resident is not None
-        assert self._adapter is not None
-        self._checkpoints.save(step, self._resident.adapters.state_dict(self._adapter))
-        self._note(f"checkpoint at step {step}")
 
-    def _stage(self, stage: Stage) -> Event:
-        self._note(stage)
-        return {"type": "stage", "work_id": self.work_id, "stage": stage}
-
-    def _note(self, text: str) -> None:
-        self._log.append(f"{time.monotonic() - self._started:9.3f} s  {text}")
-        logger.info("job=%s %s", self.work_id, text)
-
-
-def _bare(event: Event) -> Event:
-    return {key: value for key, value in event.items() if key not in ("type", "work_id")}
+def _quietly(work: Generator[None, None, Result]) -> Generator[list[Event], None, Result]:
+    """Work that yields between its parts, as steps without events."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        yield []

@@ -1,11 +1,10 @@
-"""One optimizer step in micro-steps: forward, backward, clip, update."""
+"""One optimizer step in small parts: passes over micro-batches, clip, update."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 
 import torch
 
@@ -13,7 +12,11 @@ from engine.config import TrainingHyperparameters
 from engine.data.batching import MicroBatch, Row, micro_batches
 from engine.errors import DivergedError
 from engine.models.loading import ResidentModel
-from engine.training.loss import label_loss_sum
+from engine.training.memory import PassPlan
+from engine.training.optimizer import load_optimizer_state, make_optimizer, optimizer_state
+from engine.training.passes import AdaptedModel, learn, measure
+
+_GENERATOR = "generator"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class StepResult:
 
     Attributes:
         loss_sum: over the batch's label positions, in nats, before the update.
+        token_count: tokens of the batch's examples as the dataset has them.
         grad_norm: Euclidean length of the gradient before clipping.
     """
 
@@ -32,52 +36,13 @@ class StepResult:
     grad_norm: float
 
 
-class RandomState:
-    """A stream of random numbers of its own on the engine's device, whatever else draws meanwhile."""
-
-    def __init__(self, seed: int, kind: str) -> None:
-        self._kind = kind
-        with self._global_kept():
-            torch.manual_seed(seed)
-            self._saved = self._capture()
-
-    @contextlib.contextmanager
-    def active(self) -> Iterator[None]:
-        """Within, torch's global generators continue this stream."""
-        with self._global_kept():
-            self._restore(self._saved)
-            yield
-            self._saved = self._capture()
-
-    @contextlib.contextmanager
-    def _global_kept(self) -> Iterator[None]:
-        before = self._capture()
-        try:
-            yield
-        finally:
-            self._restore(before)
-
-    def _capture(self) -> tuple[torch.Tensor, torch.Tensor | None]:
-        if self._kind == "cuda":
-            return torch.get_rng_state(), torch.cuda.get_rng_state()
-        if self._kind == "mps":
-            return torch.get_rng_state(), torch.mps.get_rng_state()
-        return torch.get_rng_state(), None
-
-    def _restore(self, state: tuple[torch.Tensor, torch.Tensor | None]) -> None:
-        torch.set_rng_state(state[0])
-        if state[1] is not None and self._kind == "cuda":
-            torch.cuda.set_rng_state(state[1])
-        elif state[1] is not None and self._kind == "mps":
-            torch.mps.set_rng_state(state[1])
-
-
 class Stepper:
-    """Moves one adapter: AdamW over its weights (Loshchilov and Hutter 2017, arXiv 1711.05101).
+    """Moves one adapter.
 
     Args:
         adapter: its name on the resident model.
-        micro_batch_tokens: padded tokens of one forward pass.
+        dropout: of the adapter's input.
+        plan: how the passes are cut.
     """
 
     def __init__(
@@ -85,75 +50,88 @@ class Stepper:
         resident: ResidentModel,
         adapter: str,
         training: TrainingHyperparameters,
-        micro_batch_tokens: int,
+        plan: PassPlan,
+        *,
+        dropout: float = 0.0,
     ) -> None:
         self._resident = resident
         self._adapter = adapter
         self._training = training
-        self._micro_batch_tokens = micro_batch_tokens
-        self._random = RandomState(training.seed, resident.device.kind)
+        self._plan = plan
+        self._generator: torch.Generator | None = None
+        if dropout > 0:
+            self._generator = torch.Generator(resident.device.torch_device)
+            self._generator.manual_seed(training.seed)
         self.parameters = resident.adapters.parameters(adapter)
-        self._optimizer = torch.optim.AdamW(
-            self.parameters, lr=training.learning_rate, weight_decay=training.weight_decay
-        )
+        self._optimizer = make_optimizer(self.parameters, training)
+        blocks = resident.packed.blocks(adapter, resident.adapters.biases(adapter))
+        self._model = AdaptedModel(resident.packed, blocks, resident.head_weight)
 
-    def step(self, rows: Sequence[Row], learning_rate: float) -> Iterator[StepResult | None]:
-        """Learn one batch: yields None after each micro-step but the last, and the result at the end.
+    def step(self, rows: Sequence[Row], learning_rate: float) -> Generator[None, None, StepResult]:
+        """Learn one batch; yields between the parts of its passes.
 
         Raises:
             DivergedError: the loss or the gradient is not finite.
         """
         label_count = sum(row.label_count for row in rows)
-        loss_sum, token_count = 0.0, 0
-        batches = micro_batches(rows, self._micro_batch_tokens)
-        for index, batch in enumerate(batches):
-            if index:
-                yield None
-            loss_sum += self._micro_step(batch, label_count)
-            token_count += batch.token_count
+        loss_sum = 0.0
+        for batch in self._micro_batches(rows, share_prefix=self._generator is None):
+            passes = learn(
+                self._model, batch, label_count, self._generator, recompute=self._plan.recompute
+            )
+            loss_sum += yield from self._active(passes, is_training=True)
+            self._check_finite(loss_sum, learning_rate)
+        token_count = sum(len(row.input_ids) for row in rows)
         grad_norm = self._update(learning_rate)
-        yield StepResult(loss_sum, label_count, token_count, learning_rate, grad_norm)
+        return StepResult(loss_sum, label_count, token_count, learning_rate, grad_norm)
 
-    def evaluate(self, rows: Sequence[Row]) -> Iterator[float | None]:
-        """Mean loss per label of held-out rows: yields None between micro-steps, and the loss at the end."""
+    def evaluate(self, rows: Sequence[Row]) -> Generator[None, None, float]:
+        """Mean loss per label of held-out rows, in nats; yields between the parts of its passes."""
         label_count = sum(row.label_count for row in rows)
         loss_sum = 0.0
-        for batch in micro_batches(rows, self._micro_batch_tokens):
-            self._resident.adapters.activate(self._adapter)
-            with torch.no_grad():
-                loss_sum += float(self._loss_sum(batch))
-            yield None
-        yield loss_sum / label_count
+        for batch in self._micro_batches(rows, share_prefix=True):
+            loss_sum += yield from self._active(measure(self._model, batch), is_training=False)
+        return loss_sum / label_count
 
-    def _micro_step(self, batch: MicroBatch, label_count: int) -> float:
-        self._resident.adapters.activate(self._adapter, is_training=True)
-        with self._random.active():
-            loss_sum = self._loss_sum(batch)
-            value = float(loss_sum.detach())
-            if not math.isfinite(value):
-                raise DivergedError(f"loss {value}")
-            torch.autograd.backward(loss_sum / label_count)
-        return value
+    def state(self) -> dict[str, torch.Tensor]:
+        """Everything beside the adapter that the next step depends on, as tensors on the CPU."""
+        state = optimizer_state(self._optimizer, self.parameters)
+        if self._generator is not None:
+            state[_GENERATOR] = self._generator.get_state()
+        return state
 
-    def _loss_sum(self, batch: MicroBatch) -> torch.Tensor:
-        resident = self._resident
-        device = resident.device.torch_device
-        moved = dataclasses.replace(
-            batch,
-            input_ids=batch.input_ids.to(device),
-            attention_mask=batch.attention_mask.to(device),
-            labels=batch.labels.to(device),
-        )
-        return label_loss_sum(
-            resident.decoder, resident.head_weight, moved, resident.check_cancelled
-        )
+    def load_state(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Go on from what state gave."""
+        tensors = dict(state)
+        generator_state = tensors.pop(_GENERATOR, None)
+        if self._generator is not None and generator_state is not None:
+            self._generator.set_state(generator_state)
+        load_optimizer_state(self._optimizer, self.parameters, tensors)
+
+    def _micro_batches(self, rows: Sequence[Row], *, share_prefix: bool) -> list[MicroBatch]:
+        return micro_batches(rows, self._plan.micro_batch_tokens, share_prefix=share_prefix)
+
+    def _active(
+        self, passes: Generator[None, None, float], *, is_training: bool
+    ) -> Generator[None, None, float]:
+        """Go through a pass; whatever other work did meanwhile, the adapter takes gradients again afterwards."""
+        while True:
+            self._resident.adapters.activate(self._adapter, is_training=is_training)
+            try:
+                next(passes)
+            except StopIteration as end:
+                return float(end.value)
+            yield
+
+    def _check_finite(self, value: float, learning_rate: float) -> None:
+        if not math.isfinite(value):
+            raise DivergedError(f"loss or gradient {value}", learning_rate=learning_rate)
 
     def _update(self, learning_rate: float) -> float:
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
+        norm = torch.nn.utils.get_total_norm(gradients, foreach=True)
         grad_norm = float(norm)
-        if not math.isfinite(grad_norm):
-            raise DivergedError(f"gradient norm {grad_norm}")
+        self._check_finite(grad_norm, learning_rate)
         if self._training.max_grad_norm > 0:
             torch.nn.utils.clip_grads_with_norm_(
                 self.parameters, self._training.max_grad_norm, norm

@@ -1,0 +1,224 @@
+"""The blocks of a Llama-family model over packed micro-batches, with one adapter: what training and evaluation compute.
+
+The weights are those of the transformers model and of PEFT's layers in it; only the way through them is another: no
+padding, a shared prefix once, layers with the same input in one product, and hand-written gradients. Chats go through
+the library's own way on the same weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from peft.tuners.lora import LoraLayer
+from torch import nn
+from torch.nn import functional
+
+from engine.data.batching import MicroBatch
+from engine.models.attention import HeadCounts, PackedAttention, attend_plain
+from engine.models.frozen import FrozenProjection
+from engine.models.layers import gated_unit, rms_norm, rotary
+from engine.models.products import Products
+from engine.models.projection import AdaptedProjection, Target, TrainedBias
+
+PROJECTIONS = (
+    ("self_attn", ("q_proj", "k_proj", "v_proj")),
+    ("self_attn", ("o_proj",)),
+    ("mlp", ("gate_proj", "up_proj")),
+    ("mlp", ("down_proj",)),
+)
+"""Linear layers of a block that read the same input, in order of computation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all blocks of a pass share.
+
+    Attributes:
+        cosine, sine: (tokens, 1, head size / 2).
+        attention: of the micro-batch.
+        generator: draws dropout; None when nothing is dropped.
+    """
+
+    cosine: torch.Tensor
+    sine: torch.Tensor
+    attention: PackedAttention
+    generator: torch.Generator | None = None
+
+
+class Block:
+    """One transformer block with one adapter on it.
+
+    Args:
+        layer: transformers' decoder layer.
+        projections: in the order of PROJECTIONS.
+    """
+
+    def __init__(self, layer: Any, projections: Sequence[AdaptedProjection]) -> None:
+        self._layer = layer
+        self._qkv, self._o, self._gate_up, self._down = projections
+
+    def __call__(
+        self, hidden: torch.Tensor, around: Surroundings, kept: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """(tokens, hidden size) to the same, or to the `kept` tokens alone.
+
+        Args:
+            kept: (kept tokens,), int64: the only ones that anybody reads after this block.
+        """
+        layer, generator = self._layer, around.generator
+        norm = layer.input_layernorm
+        both = self._qkv(rms_norm(hidden, norm.weight, norm.variance_epsilon), generator)
+        seen = self._attend(both, around)
+        if kept is not None:
+            seen, hidden = seen.index_select(0, kept), hidden.index_select(0, kept)
+        hidden = self._o(seen, generator) + hidden
+        norm = layer.post_attention_layernorm
+        gates = self._gate_up(rms_norm(hidden, norm.weight, norm.variance_epsilon), generator)
+        return self._down(gated_unit(gates), generator) + hidden
+
+    def _attend(self, both: torch.Tensor, around: Surroundings) -> torch.Tensor:
+        heads = around.attention.heads
+        attention = self._layer.self_attn
+        if hasattr(attention, "q_norm"):
+            both = _heads_normed(both, attention, heads)
+        both = rotary(both, around.cosine, around.sine, heads.query + heads.key)
+        return around.attention(both)
+
+
+def _heads_normed(both: torch.Tensor, attention: Any, heads: HeadCounts) -> torch.Tensor:
+    """Query and key normalised head by head, as Qwen3 does."""
+    parts = list(both.unflatten(1, (-1, heads.size)).split([heads.query, heads.key, heads.key], 1))
+    for index, norm in enumerate((attention.q_norm, attention.k_norm)):
+        parts[index] = rms_norm(parts[index], norm.weight, norm.variance_epsilon)
+    return torch.cat(parts, dim=1).flatten(1)
+
+
+class PackedDecoder:
+    """The decoder of a resident model, ready for packed micro-batches.
+
+    Args:
+        decoder: transformers' decoder (embedding, layers, rotary_emb, norm).
+        products: how to multiply with frozen weights.
+        is_attention_fused: whether torch's fused attention may be used.
+    """
+
+    def __init__(
+        self, decoder: Any, products: Products, *, is_attention_fused: bool = True
+    ) -> None:
+        self._decoder = decoder
+        self.products = products
+        self._attend = (
+            functional.scaled_dot_product_attention if is_attention_fused else attend_plain
+        )
+        self._frozen = [
+            [
+                FrozenProjection(
+                    [_base_layer(getattr(getattr(layer, part), name)) for name in names]
+                )
+                for part, names in PROJECTIONS
+            ]
+            for layer in decoder.layers
+        ]
+        size = int(decoder.layers[0].self_attn.head_dim)
+        q_part, k_part, _v_part = self._frozen[0][0].outputs
+        self._heads = HeadCounts(q_part.stop // size, (k_part.stop - k_part.start) // size, size)
+
+    def blocks(
+        self, adapter: str | None, biases: Mapping[nn.Module, nn.Parameter] | None = None
+    ) -> list[Block]:
+        """All blocks, with the named adapter's weights as they are held by PEFT's layers.
+
+        Args:
+            biases: the adapter's trained biases by the base model's linear layers.
+        """
+        return [
+            Block(layer, self._projections(layer, frozen, adapter, biases or {}))
+            for layer, frozen in zip(self._decoder.layers, self._frozen, strict=True)
+        ]
+
+    def embed(self, batch: MicroBatch) -> torch.Tensor:
+        """(tokens, hidden size)."""
+        embedded: torch.Tensor = self._decoder.embed_tokens(batch.input_ids)
+        return embedded
+
+    def surroundings(
+        self, batch: MicroBatch, hidden: torch.Tensor, generator: torch.Generator | None = None
+    ) -> Surroundings:
+        """What the blocks need beside the hidden states.
+
+        Args:
+            batch: on the device of the decoder.
+            hidden: the embedded tokens; their dtype counts.
+            generator: draws dropout, while training.
+        """
+        cosine, sine = self._decoder.rotary_emb(hidden.unsqueeze(0), batch.positions.unsqueeze(0))
+        half = cosine.shape[-1] // 2
+        attention = PackedAttention(batch, self._heads, hidden.device, hidden.dtype, self._attend)
+        # The angles of a pair stand in both halves.
+        return Surroundings(
+            cosine[0, :, None, :half], sine[0, :, None, :half], attention, generator
+        )
+
+    def final_norm(self, hidden: torch.Tensor) -> torch.Tensor:
+        """(tokens, hidden size), ready for the head."""
+        norm = self._decoder.norm
+        return rms_norm(hidden, norm.weight, norm.variance_epsilon)
+
+    def _projections(
+        self,
+        layer: Any,
+        frozen: Sequence[FrozenProjection],
+        adapter: str | None,
+        biases: Mapping[nn.Module, nn.Parameter],
+    ) -> list[AdaptedProjection]:
+        projections = []
+        for (part, names), projection in zip(PROJECTIONS, frozen, strict=True):
+            modules = [getattr(getattr(layer, part), name) for name in names]
+            pairs = list(zip(modules, projection.outputs, strict=True))
+            targets = [
+                _target(module, outputs, adapter)
+                for module, outputs in pairs
+                if adapter is not None and _has_adapter(module, adapter)
+            ]
+            trained = [
+                TrainedBias(outputs, biases[_base_layer(module)])
+                for module, outputs in pairs
+                if _base_layer(module) in biases
+            ]
+            dropout = max((_dropout(module, adapter) for module in modules), default=0.0)
+            projections.append(
+                AdaptedProjection(
+                    projection, targets, self.products, biases=trained, dropout=dropout
+                )
+            )
+        return projections
+
+
+def _base_layer(module: Any) -> Any:
+    return module.base_layer if isinstance(module, LoraLayer) else module
+
+
+def _has_adapter(module: Any, adapter: str) -> bool:
+    return isinstance(module, LoraLayer) and adapter in module.lora_A
+
+
+def _target(module: Any, outputs: slice, adapter: str) -> Target:
+    magnitude = None
+    if adapter in getattr(module, "lora_magnitude_vector", {}):
+        magnitude = module.lora_magnitude_vector[adapter].weight
+    return Target(
+        outputs,
+        module.lora_A[adapter].weight,
+        module.lora_B[adapter].weight,
+        float(module.scaling[adapter]),
+        magnitude,
+    )
+
+
+def _dropout(module: Any, adapter: str | None) -> float:
+    if adapter is None or not _has_adapter(module, adapter):
+        return 0.0
+    return float(getattr(module.lora_dropout[adapter], "p", 0.0))
