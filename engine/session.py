@@ -42,7 +42,7 @@ class Session:
     Args:
         base_model: folder with config.json, model.safetensors and tokenizer.json; the bundled model when not given.
         device: cpu, cuda or mps; the best one present when not given.
-        cache_dir: where the bundled model is unpacked, once.
+        cache_dir: where the bundled model is unpacked, once; DEFAULT_CACHE_DIR when not given.
 
     Raises:
         UnsupportedModelError: the device or the model is not there.
@@ -53,12 +53,12 @@ class Session:
         base_model: Path | str | None = None,
         *,
         device: str | None = None,
-        cache_dir: Path | str = DEFAULT_CACHE_DIR,
+        cache_dir: Path | str | None = None,
     ) -> None:
         set_threads()
         self.host = ModelHost(choose_device(device))
         self.base_model: BaseModelRef = (
-            prepare_bundled(cache_dir, SMOLLM2)
+            prepare_bundled(cache_dir or DEFAULT_CACHE_DIR, SMOLLM2)
             if base_model is None
             else local_base_model(Path(base_model).name, base_model)
         )

@@ -106,7 +106,9 @@ def _cuda_device() -> Device:
 def _mps_device() -> Device:
     if not torch.backends.mps.is_available():
         raise UnsupportedModelError("no Apple GPU", device="mps")
-    is_causal = attention_is_causal(_library_attention, torch.device("mps"), torch.float32)
+    is_causal = all(
+        attention_is_causal(attention, torch.device("mps"), torch.float32) for attention in WAYS
+    )
     if not is_causal:
         logger.warning("fused attention on this Apple GPU looks ahead; using the plain one")
     return Device("mps", torch.float32, _processor_name(), "sdpa" if is_causal else "eager")
@@ -134,6 +136,17 @@ def attention_is_causal(attention: Attention, device: torch.device, dtype: torch
 
 def _library_attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+
+
+def _masked_attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """The same through an explicit mask, as examples behind a shared prefix are computed."""
+    width = query.shape[-2]
+    mask = torch.full((width, width), float("-inf"), device=query.device).triu(1)
+    return torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+
+
+WAYS: tuple[Attention, ...] = (_library_attention, _masked_attention)
+"""How the library's fused attention is called."""
 
 
 def set_threads() -> None:

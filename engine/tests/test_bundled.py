@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from peft import PeftModel
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM
 
+from engine import session
 from engine.catalog import SMOLLM2
 from engine.inference.run import GenerationRun
 from engine.models.bundled import bundled_weights
@@ -117,6 +119,18 @@ def test_the_model_speaks_sense(base_model: BaseModelRef, model_host: ModelHost)
     events = list(GenerationRun("reply", spec, model_host))
     assert "Paris" in "".join(event.get("text", "") for event in events)
     assert events[-1]["finish_reason"] == "stop"
+
+
+def test_the_five_lines_of_the_documentation_work(
+    base_model: BaseModelRef, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "engine.md").read_text(encoding="utf-8")
+    code = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(session, "DEFAULT_CACHE_DIR", SHARED_MODEL_CACHE)
+    told: list[str] = []
+    exec(code, {"print": lambda *values: told.extend(map(str, values))})
+    assert told[-1] == "I am a small lantern."
 
 
 def test_a_short_job_learns_and_plain_peft_agrees(

@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from engine.errors import UnsupportedModelError
 from engine.models.devices import (
+    WAYS,
     attention_is_causal,
     best_kind,
     choose_device,
@@ -40,6 +41,7 @@ def test_the_causality_test_finds_an_attention_that_looks_ahead() -> None:
         return functional.scaled_dot_product_attention(q, k, v, is_causal=True)
 
     assert attention_is_causal(causal, CPU, torch.float32)
+    assert all(attention_is_causal(way, CPU, torch.float32) for way in WAYS)
     assert not attention_is_causal(functional.scaled_dot_product_attention, CPU, torch.float32)
 
 

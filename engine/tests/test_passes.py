@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from torch.nn import functional
 
 from engine.config import LoraHyperparameters
-from engine.data.batching import Row, micro_batches
+from engine.data.batching import MicroBatch, Row, micro_batches
 from engine.models import attention
 from engine.models.attention import attend_plain
 from engine.models.decoder import PackedDecoder
@@ -232,6 +233,31 @@ def test_a_neighbour_does_not_move_an_example_s_loss(resident: ResidentModel) ->
         (together,) = micro_batches(neighbours, 1000)
         losses.append(outcome(measure(bench.model, together)) - others)
     assert losses == pytest.approx([alone, alone], rel=1e-9)
+
+
+@pytest.mark.parametrize("tiled_keys", [attention.TILED_KEYS, 0], ids=["tiled", "fused"])
+def test_a_changed_token_moves_nothing_before_it_and_no_other_example(
+    resident: ResidentModel, monkeypatch: pytest.MonkeyPatch, tiled_keys: int
+) -> None:
+    monkeypatch.setattr(attention, "TILED_KEYS", tiled_keys)
+    bench = Bench(resident)
+    (batch,) = micro_batches(make_rows(), 10_000)
+    assert batch.prefix_length
+    place = batch.prefix_length + sum(batch.row_lengths[:2]) + 5
+    end = batch.prefix_length + sum(batch.row_lengths[:3])
+    changed = replace(batch, input_ids=batch.input_ids.clone())
+    changed.input_ids[place] += 1
+    before, after = (hidden_states(bench.model, each) for each in (batch, changed))
+    moved = (before != after).any(dim=1).nonzero().flatten().tolist()
+    assert moved == list(range(place, end))
+
+
+def hidden_states(model: AdaptedModel, batch: MicroBatch) -> torch.Tensor:
+    hidden = model.decoder.embed(batch)
+    around = model.decoder.surroundings(batch, hidden)
+    for block in model.blocks:
+        hidden = block(hidden, around)
+    return hidden.detach()
 
 
 def test_tokens_without_label_after_the_last_label_do_not_move_the_loss(

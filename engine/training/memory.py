@@ -1,6 +1,6 @@
 """How much memory a pass needs, and so how many tokens go into one and whether blocks are computed twice.
 
-The estimates count the tensors that the passes keep; tests hold them against what is really allocated.
+The estimates count the tensors that the passes keep (docs/experiments.md holds them against what was allocated).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from engine.config import LoraHyperparameters, TrainingHyperparameters, trainable_parameter_count
 from engine.errors import OutOfMemoryError
+from engine.models.attention import TILED_KEYS
 from engine.models.devices import memory_report
 from engine.models.loading import ResidentModel
 from engine.training.loss import CHUNK_POSITIONS
@@ -85,7 +86,8 @@ def token_bytes(resident: ResidentModel, width: int, *, recompute: bool) -> int:
     # Inputs, normalised inputs, heads before and after rotation and as attention keeps them, gates and their product;
     # the probabilities of half the examples' width for each query head.
     head_size = int(resident.decoder.layers[0].self_attn.head_dim)
-    block = 5 * hidden + 3 * (query + 2 * key) + 3 * inner + query // head_size * width // 2
+    tiled = width if width <= TILED_KEYS else 0
+    block = 5 * hidden + 3 * (query + 2 * key) + 3 * inner + query // head_size * tiled // 2
     kept = hidden if recompute else block
     # While a block is computed backward its own tensors are there a second time as gradients.
     return element * (resident.layer_count * kept + 2 * block)
