@@ -150,10 +150,9 @@ class EngineLoop:
     def _choose_job(self) -> Queued[TrainingRun]:
         if self._current is not None and not self._current.job.is_between_steps:
             return self._current
-        now, speed = time.monotonic(), self._speed.tokens_per_second
-        chosen = most_urgent(
-            [(queued, queued.job.pace.remaining_tokens / speed) for queued in self._jobs], now
-        )
+        speed = self._speed.tokens_per_second
+        rests = [(queued, queued.job.remaining_tokens / speed) for queued in self._jobs]
+        chosen = most_urgent(rests, time.monotonic())
         if chosen is not self._current:
             self._tell_change(chosen)
             self._current = chosen

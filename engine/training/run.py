@@ -79,6 +79,11 @@ class TrainingRun:
     def spec(self) -> TrainingSpec:
         return self._spec
 
+    @property
+    def remaining_tokens(self) -> float:
+        """Tokens of training that the rest is worth; none for a job that was asked to stop."""
+        return 0.0 if self.signals.has("stop") else self.pace.remaining_tokens
+
     def advance(self) -> list[Event]:
         """Do one small step and return the events it gave, often none.
 
