@@ -66,6 +66,7 @@ django.setup()
 import pytest
 from celery import Celery
 from django.test import Client
+from django.utils import translation
 
 from accounts.models import User
 
@@ -74,6 +75,12 @@ PASSWORD = "correct-horse-battery"
 
 def _create_person(username: str, **fields: object) -> User:
     return User.objects.create_user(username, f"{username}@example.org", PASSWORD, **fields)
+
+
+@pytest.fixture(autouse=True)
+def _english() -> None:
+    """A request leaves its language behind in the thread, and the next test would speak it."""
+    translation.activate("en")
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from modelhub.selectors import workers
 logger = logging.getLogger(__name__)
 
 REDIS_TIMEOUT_SECONDS = 1
-AT_WORK = frozenset({Worker.State.READY, Worker.State.BUSY})
 
 router = Router(tags=["health"])
 PartState = Literal["ok", "down"]
@@ -51,9 +50,7 @@ def health(request: HttpRequest) -> Status[Health]:
     database = _database_state()
     found = _worker_rows() if database == "ok" else []
     redis = _redis_state()
-    is_whole = (
-        database == "ok" and redis == "ok" and any(worker.state in AT_WORK for worker in found)
-    )
+    is_whole = database == "ok" and redis == "ok" and any(worker.is_at_work for worker in found)
     body = Health(
         status="ok" if is_whole else "degraded",
         version=settings.VERSION,

@@ -22,14 +22,14 @@ from modelhub.lifecycle import forget_worker, report_worker
 from modelhub.models import BaseModel, Worker
 from modelhub.selectors import find_base_model_ref
 from training import lifecycle as training_lifecycle
-from training.execution import is_training, run_waiting_jobs
+from training.execution import free_places, is_training, run_waiting_jobs, sweep_work_folders
 from training.models import TrainingJob
 
 logger = logging.getLogger(__name__)
 
 # A poke arrives within milliseconds; a row this old was not poked, or Redis is away.
 POKE_GRACE = timedelta(seconds=3)
-PATROL_THREADS = 3
+REPLY_THREADS = 3
 
 
 class Patrol(threading.Thread):
@@ -39,7 +39,9 @@ class Patrol(threading.Thread):
         super().__init__(name="patrol", daemon=True)
         self.worker_name = worker_name
         self._stopping = threading.Event()
-        self._pool = ThreadPoolExecutor(PATROL_THREADS, thread_name_prefix="patrol-work")
+        # However many jobs run in these threads, some are left for replies.
+        threads = settings.JOBS_PER_DEVICE + REPLY_THREADS
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="patrol-work")
         # (lease token) -> (lease count, own monotonic time when it was first seen at that count)
         self._seen: dict[UUID, tuple[int, float]] = {}
         self._is_preloaded = False
@@ -47,6 +49,7 @@ class Patrol(threading.Thread):
     def start(self) -> None:
         """Take back the last life's work first: once this one claims, its rows bear the same name."""
         self._guarded(self.take_back_own)
+        self._guarded(sweep_work_folders)
         connection.close()
         super().start()
 
@@ -118,20 +121,18 @@ class Patrol(threading.Thread):
         )
 
     def _find_unpoked(self) -> None:
-        if (
-            not is_training()
-            and TrainingJob.objects.filter(status=TrainingJob.Status.PENDING).exists()
-        ):
+        waiting_count = TrainingJob.objects.filter(status=TrainingJob.Status.PENDING).count()
+        for _place in range(min(free_places(), waiting_count)):
             self._submit(run_waiting_jobs, self.worker_name)
         for reply_id in self.unpoked_replies():
             self._submit(answer, str(reply_id), self.worker_name)
 
     @staticmethod
     def unpoked_replies() -> list[UUID]:
-        """Replies that wait longer than a poke takes, oldest first; as many as the patrol has threads."""
+        """Replies that wait longer than a poke takes, oldest first; as many as the patrol has threads for them."""
         oldest = timezone.now() - POKE_GRACE
         waiting = Reply.objects.filter(status=Reply.Status.PENDING, created_at__lt=oldest)
-        return list(waiting.order_by("created_at").values_list("pk", flat=True)[:PATROL_THREADS])
+        return list(waiting.order_by("created_at").values_list("pk", flat=True)[:REPLY_THREADS])
 
     def _submit(self, run: Any, *args: Any) -> None:
         def in_thread() -> None:

@@ -212,8 +212,15 @@ REPLY_FLUSH_INTERVAL_SECONDS = 0.1
 LEASE_SECONDS = 60
 PATROL_INTERVAL_SECONDS = 5
 MAX_ATTEMPTS = 3
-# Threads wait on the engine's pipe, so they cost little; each live job or reply holds one.
-CELERY_WORKER_CONCURRENCY = env.int("LLMLORA_WORKER_THREADS", default=8)
+# The engine runs the job with the least left to do first; what it holds beside that one waits a little for its turn.
+JOBS_PER_DEVICE = env.int("LLMLORA_JOBS_PER_DEVICE", default=4)
+if JOBS_PER_DEVICE < 1:
+    raise ImproperlyConfigured(
+        "LLMLORA_JOBS_PER_DEVICE must be 1 or more; with less no job would ever run."
+    )
+# Threads wait on the engine's pipe, so they cost little; each held job or live reply keeps one. However many jobs a
+# worker may hold, four replies always find a thread.
+CELERY_WORKER_CONCURRENCY = max(env.int("LLMLORA_WORKER_THREADS", default=8), JOBS_PER_DEVICE + 4)
 CELERY_WORKER_POOL = "threads"
 
 # --- accounts -----------------------------------------------------------------------------------

@@ -40,6 +40,9 @@ class BaseModel(models.Model):
 class Worker(models.Model):
     """A worker process and its device, as it last reported."""
 
+    CUDA = "cuda"
+    """The device of a worker with an NVIDIA GPU."""
+
     class State(models.TextChoices):
         STARTING = "starting", _("Starting")
         READY = "ready", _("Ready")
@@ -64,3 +67,12 @@ class Worker(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it takes work."""
+        return self.state in (self.State.READY, self.State.BUSY)
+
+    @property
+    def has_cuda(self) -> bool:
+        return self.device == self.CUDA

@@ -79,3 +79,8 @@ def workers() -> list[Worker]:
         if row.heartbeat_at < oldest:
             row.state = Worker.State.DOWN
     return rows
+
+
+def has_cuda_worker() -> bool:
+    """Whether a worker that takes work has an NVIDIA GPU."""
+    return any(row.has_cuda and row.is_at_work for row in workers())

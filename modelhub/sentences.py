@@ -5,22 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 
 def engine_failure_sentence(code: str, params: dict[str, Any]) -> str:
     """The sentence for an engine error code, in the active language."""
     match code:
         case "out_of_memory":
-            return _(
-                "The device ran out of memory. Lower the batch size or the maximum length, "
-                "or choose a smaller rank, and start again."
-            )
+            return _memory_sentence(params)
         case "diverged":
-            return _(
-                "The loss became infinite at step %(step)d: the learning rate is too high for this data. "
-                "Lower it to a third and start again."
-            ) % {"step": int(params.get("step") or 0)}
+            return _diverged_sentence(params)
         case "dataset_unusable":
             return _dataset_sentence(params)
         case "unsupported_model":
@@ -28,6 +22,8 @@ def engine_failure_sentence(code: str, params: dict[str, Any]) -> str:
                 "The base model could not be loaded on this worker. "
                 "Choose another one, or ask your instructor to check it."
             )
+        case "unsupported_variant":
+            return _variant_sentence(params)
         case "adapter_unusable":
             return _(
                 "The adapter's files are missing or damaged. Train the job again to get a fresh one."
@@ -66,16 +62,90 @@ def _process_sentence(code: str) -> str:
     )
 
 
-def _dataset_sentence(params: dict[str, Any]) -> str:
-    if params.get("reason") != "nothing_to_learn":
+def _memory_sentence(params: dict[str, Any]) -> str:
+    changes = [change for name in params.get("mends") or () if (change := _mend_words(name))]
+    if not changes:
         return _(
-            "The dataset's file could not be read on the worker. Upload the dataset again, then start a new job."
+            "The device ran out of memory. Lower the batch size or the maximum length, "
+            "or choose a smaller rank, and start again."
         )
-    count = int(params.get("dropped_count") or 0)
     return ngettext(
-        "No example was left to learn from: the only one was cut before its answer. "
-        "Raise the maximum length or shorten the example.",
-        "No example was left to learn from: all %(count)d were cut before their answers. "
-        "Raise the maximum length or shorten the examples.",
-        count,
-    ) % {"count": count}
+        "The device ran out of memory. What helps: %(changes)s. Do that and start again.",
+        "The device ran out of memory. What helps, best first: %(changes)s. "
+        "Do one of these and start again.",
+        len(changes),
+    ) % {"changes": pgettext("between changes of settings", "; ").join(changes)}
+
+
+def _mend_words(name: str) -> str:
+    """A setting that needs less memory, as what to do with it; empty for one that we know no words for."""
+    match name:
+        case "gradient_checkpointing":
+            return _("switch gradient checkpointing on")
+        case "max_length":
+            return _("lower the maximum length")
+        case "batch_size":
+            return _("lower the batch size")
+        case "r":
+            return _("choose a smaller rank")
+        case "optimizer":
+            return _("choose the optimizer Adafactor")
+    return ""
+
+
+def _diverged_sentence(params: dict[str, Any]) -> str:
+    step = int(params.get("step") or 0)
+    rate = params.get("learning_rate")
+    if not rate:
+        return _(
+            "The loss became infinite at step %(step)d: the learning rate is too high for this data. "
+            "Lower it to a third and start again."
+        ) % {"step": step}
+    return _(
+        "The loss became infinite at step %(step)d, where the learning rate stood at %(rate)s: too high for this data. "
+        "Lower the learning rate to a third and start again."
+    ) % {"step": step, "rate": f"{rate:.2g}"}
+
+
+def _variant_sentence(params: dict[str, Any]) -> str:
+    if params.get("reason") == "no_bias":
+        return _(
+            "This base model has no biases that could learn. Set the biases to “None” and start again."
+        )
+    if params.get("variant") == "qlora" and params.get("device") == "cuda":
+        return _(
+            "QLoRA needs the package bitsandbytes, and the worker of this job has not got it. "
+            "Choose LoRA instead, or ask your instructor to install it."
+        )
+    if params.get("variant") == "qlora":
+        return _(
+            "QLoRA needs an NVIDIA GPU, and the worker of this job has none. "
+            "Choose LoRA instead and start again."
+        )
+    return _(
+        "The worker of this job can not train this variant of LoRA. Choose another variant and start again."
+    )
+
+
+def _dataset_sentence(params: dict[str, Any]) -> str:
+    count = int(params.get("dropped_count") or 0)
+    match params.get("reason"):
+        case "nothing_to_learn":
+            return ngettext(
+                "No example was left to learn from: the only one is too long. "
+                "Raise the maximum length or shorten the example.",
+                "No example was left to learn from: all %(count)d are too long. "
+                "Raise the maximum length or shorten the examples.",
+                count,
+            ) % {"count": count}
+        case "eval_nothing_to_learn":
+            return ngettext(
+                "No example of the evaluation dataset was left to measure on: the only one is too long. "
+                "Raise the maximum length or choose another evaluation dataset.",
+                "No example of the evaluation dataset was left to measure on: all %(count)d are too long. "
+                "Raise the maximum length or choose another evaluation dataset.",
+                count,
+            ) % {"count": count}
+    return _(
+        "The dataset's file could not be read on the worker. Upload the dataset again, then start a new job."
+    )

@@ -51,6 +51,8 @@ def create_job(
         dataset_id=body.dataset_id,
         lora_config=body.lora_config,
         training_config=body.training_config,
+        eval_dataset_id=body.eval_dataset_id,
+        sample_prompts=body.sample_prompts,
         idempotency_key=idempotency_key,
     )
     return Status(201, job)
@@ -89,6 +91,16 @@ def get_progress(
 def cancel_job(request: HttpRequest, job_id: UUID) -> Status[TrainingJob]:
     job = selectors.get_job(current_user(request), job_id)
     return Status(202, services.cancel_training_job(job))
+
+
+@router.post(
+    "/jobs/{uuid:job_id}/stop",
+    response={202: JobSchema} | ERROR_RESPONSES,
+    summary="Stop a running job and keep its adapter",
+)
+def stop_job(request: HttpRequest, job_id: UUID) -> Status[TrainingJob]:
+    job = selectors.get_job(current_user(request), job_id)
+    return Status(202, services.stop_training_job(job))
 
 
 @router.delete(

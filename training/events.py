@@ -40,10 +40,25 @@ class EvaluationPayload(TypedDict):
     is_best: bool
 
 
+class SamplePayload(TypedDict):
+    """What the adapter answers to the `index`th fixed question after `step` steps."""
+
+    step: int
+    index: int
+    prompt: str
+    text: str
+
+
 class FinishedPayload(TypedDict):
+    """step is the last one done, adapter_step the one whose adapter is kept."""
+
     status: str
     error_code: NotRequired[str]
     error_params: NotRequired[dict[str, Any]]
+    step: NotRequired[int]
+    adapter_step: NotRequired[int]
+    stopped_early: NotRequired[bool]
+    stopped_by_request: NotRequired[bool]
 
 
 def group_name(job_id: UUID | str) -> str:

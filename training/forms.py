@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.forms.boundfield import BoundField
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext_lazy
+from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy, pgettext_lazy
 
 from accounts.models import User
 from common.errors import Fault
@@ -36,6 +37,7 @@ from engine.presets import (
 from modelhub.models import BaseModel
 from modelhub.selectors import base_models
 from training.models import TrainingJob
+from training.sample_prompts import MAX_SAMPLE_PROMPTS
 from training.sentences import fault_sentence
 
 LORA_PREFIX = "lora_config"
@@ -58,14 +60,38 @@ OWN_SETTINGS = "own"
 
 SIMPLE_FIELDS = ("training_config.learning_rate", "training_config.num_epochs", "lora_config.r")
 
-CHOICE_LABELS: dict[str, str | Promise] = {
-    "lora": "LoRA",
-    "rslora": "rsLoRA",
-    "dora": "DoRA",
-    "constant": gettext_lazy("Constant"),
-    "linear": gettext_lazy("Straight line"),
-    "cosine": gettext_lazy("Soft curve"),
+EVALUATION_FIELDS = ("eval_dataset", "sample_prompts")
+
+CHOICE_LABELS: dict[str, dict[str, str | Promise]] = {
+    "variant": {"lora": "LoRA", "rslora": "rsLoRA", "dora": "DoRA", "qlora": "QLoRA"},
+    "bias": {
+        "none": pgettext_lazy("biases", "None"),
+        "lora_only": gettext_lazy("Those of the target layers"),
+        "all": pgettext_lazy("biases", "All"),
+    },
+    "overlong": {
+        "keep_answer": gettext_lazy("Shorten the question"),
+        "drop": gettext_lazy("Leave the example out"),
+    },
+    "optimizer": {"adamw": "AdamW", "adafactor": "Adafactor"},
+    "lr_scheduler": {
+        "constant": gettext_lazy("Constant"),
+        "linear": gettext_lazy("Straight line"),
+        "cosine": gettext_lazy("Soft curve"),
+    },
+    "kept_adapter": {
+        "best": gettext_lazy("The best one"),
+        "last": gettext_lazy("The last one"),
+    },
+    "gradient_checkpointing": {
+        "auto": gettext_lazy("Auto"),
+        "on": pgettext_lazy("gradient checkpointing", "Always"),
+        "off": pgettext_lazy("gradient checkpointing", "Never"),
+    },
 }
+"""By parameter: the same value may mean something else elsewhere."""
+
+PAIR_SEPARATOR = re.compile("[,、]")
 
 
 class NumberField(forms.Field):
@@ -106,6 +132,49 @@ class ModulesField(forms.MultipleChoiceField):
             raise ValidationError(fault_sentence(fault), code=fault.reason) from fault
 
 
+class PatternField(forms.Field):
+    """Values of single layers, typed as `q_proj=16, down_proj=4`; full-width characters are fine."""
+
+    def __init__(self, parameter_name: str, parameter: Parameter, **kwargs: Any) -> None:
+        self.parameter_name = parameter_name
+        self.parameter = parameter
+        attributes = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+        super().__init__(widget=forms.TextInput(attrs=attributes), required=False, **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        return pattern_text(value) if isinstance(value, Mapping) else value
+
+    def clean(self, value: Any) -> Any:
+        try:
+            pattern = value if isinstance(value, Mapping) else self._read_pairs(value or "")
+            return read_value(self.parameter_name, self.parameter, pattern)
+        except InvalidValueError as fault:
+            raise ValidationError(fault_sentence(fault), code=fault.reason) from fault
+
+    def _read_pairs(self, text: str) -> dict[str, float | int | str]:
+        pattern: dict[str, float | int | str] = {}
+        for pair in PAIR_SEPARATOR.split(unicodedata.normalize("NFKC", text)):
+            if not pair.strip():
+                continue
+            layer, equals, number = (part.strip() for part in pair.partition("="))
+            if not (layer and equals and number):
+                raise InvalidValueError(self.parameter_name, "not_a_pattern")
+            if layer in pattern:
+                raise InvalidValueError(self.parameter_name, "layer_twice")
+            pattern[layer] = _read_number(number)
+        return pattern
+
+
+def pattern_text(pattern: Mapping[str, float | int]) -> str:
+    """A pattern as people type it."""
+    return ", ".join(f"{layer}={value:g}" for layer, value in pattern.items())
+
+
+def choice_label(parameter_name: str, value: str) -> str | Promise:
+    """A choice in words."""
+    return CHOICE_LABELS.get(parameter_name, {}).get(value, value)
+
+
 def _read_number(value: Any) -> float | int | str:
     """The number in a text, or the text itself where there is none."""
     text = (
@@ -131,8 +200,10 @@ def _parameter_field(name: str, parameter: Parameter) -> forms.Field:
     if parameter.kind == "modules":
         return ModulesField(name, parameter, **words)
     if parameter.kind == "choice":
-        choices = [(value, CHOICE_LABELS.get(value, value)) for value in parameter.choices]
+        choices = [(value, choice_label(name, value)) for value in parameter.choices]
         return forms.ChoiceField(choices=choices, **words)
+    if parameter.kind == "pattern":
+        return PatternField(name, parameter, **words)
     return NumberField(name, parameter, **words)
 
 
@@ -183,11 +254,37 @@ class TrainingJobForm(forms.Form):
         },
     )
 
+    eval_dataset = DatasetChoice(
+        queryset=Dataset.objects.none(),
+        required=False,
+        label=gettext_lazy("Evaluation dataset"),
+        help_text=gettext_lazy(
+            "Its examples are measured on and never learned. Without one, the held-out share counts."
+        ),
+        empty_label=gettext_lazy("None"),
+        error_messages={
+            "invalid_choice": gettext_lazy(
+                "This dataset is not there any more, or it is not yours. Choose another one."
+            ),
+        },
+    )
+    sample_prompts = forms.CharField(
+        required=False,
+        label=gettext_lazy("Sample questions"),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.use_required_attribute = False
         self.base_models = {base_model.name: base_model for base_model in base_models()}
-        self.fields["dataset"].queryset = datasets_visible_to(user)  # type: ignore[attr-defined]
+        for name in ("dataset", "eval_dataset"):
+            self.fields[name].queryset = datasets_visible_to(user)  # type: ignore[attr-defined]
+        self.fields["sample_prompts"].help_text = ngettext(
+            "One a line, %(count)d at most. The adapter answers it at each measurement: read how it changes.",
+            "One a line, %(count)d at most. The adapter answers them at each measurement: read how it changes.",
+            MAX_SAMPLE_PROMPTS,
+        ) % {"count": MAX_SAMPLE_PROMPTS}
         self.fields["base_model"].choices = [(name, name) for name in self.base_models]  # type: ignore[attr-defined]
         for prefix, presets in PRESETS.items():
             self.fields[preset_field(prefix)] = forms.ChoiceField(
@@ -234,18 +331,26 @@ class TrainingJobForm(forms.Form):
         source = self.cleaned_data if self.is_bound else self.initial
         return self.base_models.get(source.get("base_model", ""))
 
-    def chosen_dataset(self) -> Dataset | None:
+    def chosen_dataset(self, field: str = "dataset") -> Dataset | None:
         if self.is_bound:
-            return self.cleaned_data.get("dataset")
-        choices = self.fields["dataset"].queryset  # type: ignore[attr-defined]
-        return choices.filter(pk=self.initial.get("dataset")).first()
+            return self.cleaned_data.get(field)
+        choices = self.fields[field].queryset  # type: ignore[attr-defined]
+        return choices.filter(pk=self.initial.get(field)).first()
+
+    def asked_prompts(self) -> list[str]:
+        """The sample questions, one a line."""
+        return self.cleaned_data["sample_prompts"].splitlines()
 
     def _initial_settings(self, prefix: str) -> dict[str, Any]:
         return {name: self.initial[f"{prefix}.{name}"] for name in KINDS[prefix].parameters()}
 
     def add_faults(self, faults: Iterable[Fault]) -> None:
         """Show the service's faults at the fields that they name."""
-        own_names = {"model_name": "base_model", "dataset_id": "dataset"}
+        own_names = {
+            "model_name": "base_model",
+            "dataset_id": "dataset",
+            "eval_dataset_id": "eval_dataset",
+        }
         for fault in faults:
             field = own_names.get(fault.field or "", fault.field)
             self.add_error(field if field in self.fields else None, str(fault.message))
@@ -266,7 +371,7 @@ class TrainingJobForm(forms.Form):
 
     def advanced_groups(self) -> list[tuple[str, list[BoundField]]]:
         titles = {LORA_PREFIX: _("Adapter"), TRAINING_PREFIX: _("Training")}
-        return [
+        groups = [
             (
                 titles[prefix],
                 [
@@ -277,6 +382,7 @@ class TrainingJobForm(forms.Form):
             )
             for prefix, kind in KINDS.items()
         ]
+        return [*groups, (_("Evaluation"), [self[name] for name in EVALUATION_FIELDS])]
 
     def has_advanced_faults(self) -> bool:
         return any(field.errors for _title, fields in self.advanced_groups() for field in fields)
@@ -306,6 +412,8 @@ def job_values(job: TrainingJob) -> dict[str, Any]:
         "name": job.name,
         "base_model": job.base_model.name,
         "dataset": job.dataset_version.dataset_id,
+        "eval_dataset": job.eval_dataset_version and job.eval_dataset_version.dataset_id,
+        "sample_prompts": "\n".join(" ".join(prompt.split()) for prompt in job.sample_prompts),
     }
     for prefix, settings in ((LORA_PREFIX, job.lora), (TRAINING_PREFIX, job.training)):
         values |= _form_values(prefix, settings.to_dict())

@@ -8,20 +8,33 @@ gives it back.
 
 from __future__ import annotations
 
+import enum
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from modelhub.models import Worker
 from training.events import publish_change
 from training.models import Adapter, MetricPoint, TrainingEvent, TrainingJob
 
 Status = TrainingJob.Status
 Stage = TrainingJob.Stage
+
+
+class Request(enum.StrEnum):
+    """What the person asked of a running job; a cancel wins over a stop."""
+
+    NONE = ""
+    CANCEL = "cancel"
+    STOP = "stop"
+
+
+ASKED_STAGES = {Request.CANCEL: Stage.CANCELLING, Request.STOP: Stage.STOPPING}
 
 
 class LeaseLostError(Exception):
@@ -47,19 +60,24 @@ class Progress:
 
 
 def claim_next(worker_name: str) -> Lease | None:
-    """Take the job that waits longest, or None when none waits."""
+    """Take the job that waits longest, or None when none waits that this worker could train."""
     while True:
         job_id = (
-            TrainingJob.objects.filter(status=Status.PENDING)
-            .order_by("created_at")
-            .values_list("pk", flat=True)
-            .first()
+            _waiting_for(worker_name).order_by("created_at").values_list("pk", flat=True).first()
         )
         if job_id is None:
             return None
         lease = _claim(job_id, worker_name)
         if lease is not None:
             return lease
+
+
+def _waiting_for(worker_name: str) -> QuerySet[TrainingJob]:
+    waiting = TrainingJob.objects.filter(status=Status.PENDING)
+    if Worker.objects.filter(name=worker_name, device=Worker.CUDA).exists():
+        return waiting
+    # A comparison with a key that is not there is neither true nor false, hence the first part.
+    return waiting.filter(Q(lora_config__variant__isnull=True) | ~Q(lora_config__variant="qlora"))
 
 
 @transaction.atomic
@@ -84,11 +102,12 @@ def _claim(job_id: uuid.UUID, worker_name: str) -> Lease | None:
     attempt = TrainingJob.objects.values_list("attempt", flat=True).get(pk=job_id)
     lease = Lease(job_id, token, attempt)
     _append_events(job_id, [("stage", {"stage": Stage.PREPARING.value, "attempt": attempt})])
+    _show_request(lease)
     return lease
 
 
-def record(lease: Lease, progress: Progress) -> bool:
-    """Write progress and renew the lease; True when a cancel was asked for.
+def record(lease: Lease, progress: Progress) -> Request:
+    """Write progress and renew the lease; brings back what the person asked.
 
     Raises:
         LeaseLostError: the job was given to another worker, or has ended.
@@ -112,38 +131,66 @@ def record(lease: Lease, progress: Progress) -> bool:
             ],
         )
         _append_events(lease.job_id, progress.events)
-        return TrainingJob.objects.filter(
-            pk=lease.job_id, cancel_requested_at__isnull=False
-        ).exists()
+        return _show_request(lease)
+
+
+def _show_request(lease: Lease) -> Request:
+    """What the person asked, which no stage of the engine takes off the page again.
+
+    Called after an UPDATE that locked the row, so nobody can ask in between.
+    """
+    job = TrainingJob.objects.only("stage", "cancel_requested_at", "stop_requested_at").get(
+        pk=lease.job_id
+    )
+    request = _request_of(job)
+    if request is not Request.NONE and job.stage != ASKED_STAGES[request]:
+        _held(lease).update(stage=ASKED_STAGES[request])
+    return request
+
+
+def _request_of(job: TrainingJob) -> Request:
+    if job.cancel_requested_at is not None:
+        return Request.CANCEL
+    return Request.NONE if job.stop_requested_at is None else Request.STOP
 
 
 @transaction.atomic
-def complete(lease: Lease, *, adapter: Adapter, fields: dict[str, Any]) -> None:
-    """The adapter is in storage: make it the job's result."""
-    _finish(lease, Status.COMPLETED, fields)
+def complete(
+    lease: Lease,
+    *,
+    adapter: Adapter,
+    fields: dict[str, Any],
+    ending: dict[str, Any] | None = None,
+) -> None:
+    """The adapter is in storage: make it the job's result.
+
+    Args:
+        ending: how the training ended, for the job's log.
+    """
+    _finish(lease, Status.COMPLETED, fields, ending or {})
     adapter.save(force_insert=True)
 
 
 @transaction.atomic
 def fail(lease: Lease, code: str, params: dict[str, Any] | None = None) -> None:
-    _finish(lease, Status.FAILED, {"error_code": code, "error_params": params or {}})
+    failure = {"error_code": code, "error_params": params or {}}
+    _finish(lease, Status.FAILED, failure, failure)
 
 
 @transaction.atomic
 def finish_cancelled(lease: Lease) -> None:
-    _finish(lease, Status.CANCELLED, {})
+    _finish(lease, Status.CANCELLED, {}, {})
 
 
-def _finish(lease: Lease, status: TrainingJob.Status, fields: dict[str, Any]) -> None:
+def _finish(
+    lease: Lease, status: TrainingJob.Status, fields: dict[str, Any], ending: dict[str, Any]
+) -> None:
     changed = _held(lease).update(
         status=status, stage=Stage.DONE, lease_token=None, completed_at=timezone.now(), **fields
     )
     if not changed:
         raise LeaseLostError
-    payload: dict[str, Any] = {"status": status.value}
-    if status == Status.FAILED:
-        payload |= {"error_code": fields["error_code"], "error_params": fields["error_params"]}
-    _append_events(lease.job_id, [("finished", payload)])
+    _append_events(lease.job_id, [("finished", {"status": status.value} | ending)])
 
 
 @transaction.atomic
@@ -161,6 +208,20 @@ def request_cancel(job_id: uuid.UUID) -> bool:
     )
     if asked:
         _append_events(job_id, [("stage", {"stage": Stage.CANCELLING.value})])
+    return bool(asked)
+
+
+@transaction.atomic
+def request_stop(job_id: uuid.UUID) -> bool:
+    """Ask the worker of a running job to finish and keep its adapter; False when it can not be asked (any more)."""
+    asked = TrainingJob.objects.filter(
+        pk=job_id,
+        status=Status.RUNNING,
+        cancel_requested_at__isnull=True,
+        stop_requested_at__isnull=True,
+    ).update(stage=Stage.STOPPING, stop_requested_at=timezone.now())
+    if asked:
+        _append_events(job_id, [("stage", {"stage": Stage.STOPPING.value})])
     return bool(asked)
 
 

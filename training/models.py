@@ -56,12 +56,21 @@ class TrainingJob(UuidModel):
     dataset_version = models.ForeignKey(
         "datasets_app.DatasetVersion", on_delete=models.RESTRICT, related_name="training_jobs"
     )
+    eval_dataset_version = models.ForeignKey(
+        "datasets_app.DatasetVersion",
+        on_delete=models.RESTRICT,
+        null=True,
+        blank=True,
+        related_name="evaluating_jobs",
+    )
     lora_config = models.JSONField()
     training_config = models.JSONField()
+    sample_prompts = models.JSONField(default=list)
 
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.PENDING)
     stage = models.CharField(_("stage"), max_length=10, choices=Stage, default=Stage.QUEUED)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    stop_requested_at = models.DateTimeField(null=True, blank=True)
     error_code = models.CharField(max_length=40, blank=True)
     error_params = models.JSONField(default=dict)
 

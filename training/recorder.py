@@ -9,14 +9,22 @@ from django.conf import settings
 from django.utils import timezone
 
 from training import lifecycle
-from training.lifecycle import Lease, Progress
+from training.lifecycle import Lease, Progress, Request
 from training.models import MetricPoint, TrainingJob
 
 Stage = TrainingJob.Stage
 
+POINTS_PER_EVENT = 200
+"""A resumed job tells all its earlier steps at once; a frame of the live socket stays small."""
+
 
 class JobRecorder:
-    """Collects what the engine says and writes it under the job's lease."""
+    """Collects what the engine says and writes it under the job's lease.
+
+    Attributes:
+        last_step: the newest step that the engine told.
+        is_queued: whether the engine holds the job while another one runs.
+    """
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
@@ -26,7 +34,10 @@ class JobRecorder:
         self._written_at = 0.0
         self._last: MetricPoint | None = None
         self._best_loss: float | None = None
-        self._is_cancelling = False
+        self._has_trained = False
+        self._steps_in_epoch = 1.0
+        self.last_step = 0
+        self.is_queued = False
 
     @property
     def is_due(self) -> bool:
@@ -43,9 +54,11 @@ class JobRecorder:
                 self._take_step(event)
             case "evaluation":
                 self._take_evaluation(event)
+            case "sample":
+                self._take_sample(event)
 
-    def write(self) -> bool:
-        """Write what was collected; True when the job is to be cancelled.
+    def write(self) -> Request:
+        """Write what was collected; brings back what the person asked.
 
         Raises:
             LeaseLostError: the job is not ours any more.
@@ -53,27 +66,27 @@ class JobRecorder:
         progress, self._progress = self._progress, Progress()
         points, self._points = self._points, {}
         progress.points = list(points.values())
-        if self._steps:
-            progress.events.append(("metrics", {"points": self._steps}))
-            self._steps = []
-        if self._is_cancelling:
-            # The person was told "cancelling"; a stage that the engine enters meanwhile does not take it back.
-            progress.fields.pop("stage", None)
+        steps, self._steps = self._steps, []
+        for first in range(0, len(steps), POINTS_PER_EVENT):
+            points_payload = {"points": steps[first : first + POINTS_PER_EVENT]}
+            progress.events.append(("metrics", points_payload))
         self._written_at = time.monotonic()
-        self._is_cancelling = lifecycle.record(self.lease, progress)
-        return self._is_cancelling
+        return lifecycle.record(self.lease, progress)
 
     def _take_stage(self, event: dict[str, Any]) -> None:
         stage = event["stage"]
+        was_queued, self.is_queued = self.is_queued, stage == Stage.QUEUED
         self._progress.fields["stage"] = stage
-        if stage == Stage.TRAINING and "training_started_at" not in self._progress.fields:
+        if stage == Stage.TRAINING and not self._has_trained:
+            self._has_trained = True
             self._progress.fields["training_started_at"] = timezone.now()
-        if stage != Stage.PREPARING:
-            # The claim has told that one already.
+        # The claim has told the first preparing already.
+        if stage != Stage.PREPARING or was_queued:
             self._progress.events.append(("stage", {"stage": stage}))
 
     def _take_plan(self, event: dict[str, Any]) -> None:
         plan = {name: value for name, value in event.items() if name not in ("type", "work_id")}
+        self._steps_in_epoch = plan["total_steps"] / plan["total_epochs"]
         self._progress.fields |= {
             "plan": plan,
             "total_steps": plan["total_steps"],
@@ -89,6 +102,7 @@ class JobRecorder:
         point.tokens_per_second = event["tokens_per_second"]
         if self._best_loss is None or event["loss"] < self._best_loss:
             self._best_loss = event["loss"]
+        self.last_step = event["step"]
         self._steps.append(_payload(point))
         self._progress.fields |= {
             "current_step": event["step"],
@@ -99,7 +113,8 @@ class JobRecorder:
         }
 
     def _take_evaluation(self, event: dict[str, Any]) -> None:
-        point = self._point(event["step"], None)
+        # Between two points of the training curve there is no other word of the epoch.
+        point = self._point(event["step"], event["step"] / self._steps_in_epoch)
         point.eval_loss = event["eval_loss"]
         self._progress.fields["eval_loss"] = event["eval_loss"]
         if event["step"] == 0:
@@ -107,14 +122,17 @@ class JobRecorder:
         payload = {name: event[name] for name in ("step", "eval_loss", "is_best")}
         self._progress.events.append(("evaluation", payload))
 
-    def _point(self, step: int, epoch: float | None) -> MetricPoint:
+    def _take_sample(self, event: dict[str, Any]) -> None:
+        # PostgreSQL stores no NUL; a model may still draw one.
+        text = event["text"].replace("\x00", "")
+        payload = {name: event[name] for name in ("step", "index", "prompt")} | {"text": text}
+        self._progress.events.append(("sample", payload))
+
+    def _point(self, step: int, epoch: float) -> MetricPoint:
         point = self._points.get(step) or self._last_point(step)
         if point is None:
-            point = MetricPoint(
-                job_id=self.lease.job_id, attempt=self.lease.attempt, step=step, epoch=epoch or 0.0
-            )
-        if epoch is not None:
-            point.epoch = epoch
+            point = MetricPoint(job_id=self.lease.job_id, attempt=self.lease.attempt, step=step)
+        point.epoch = epoch
         point.recorded_at = timezone.now()
         self._points[step] = self._last = point
         return point

@@ -14,7 +14,13 @@ from django.utils.translation import gettext as _
 from ninja import Field, Schema
 from pydantic import ConfigDict, WithJsonSchema
 
-from engine.config import LoraHyperparameters, Parameter, TrainingHyperparameters
+from engine.config import (
+    MODULE_SETS,
+    TARGET_MODULES,
+    LoraHyperparameters,
+    Parameter,
+    TrainingHyperparameters,
+)
 from engine.presets import (
     DEFAULT_LORA_PRESET,
     DEFAULT_TRAINING_PRESET,
@@ -24,10 +30,9 @@ from engine.presets import (
     TrainingPreset,
 )
 from training.models import MetricPoint, TrainingEvent, TrainingJob
+from training.sample_prompts import MAX_SAMPLE_PROMPT_CHARACTERS, MAX_SAMPLE_PROMPTS
 from training.selectors import metric_points, queue_position, remaining_seconds
 from training.sentences import failure_sentence
-
-JSON_TYPES = {"integer": "integer", "number": "number", "choice": "string"}
 
 
 def _settings_schema(
@@ -51,13 +56,31 @@ def _parameter_schema(parameter: Parameter, default: Any) -> dict[str, Any]:
         "description": parameter.help,
         "default": default,
     }
-    if parameter.kind == "modules":
-        items = {"type": "string", "enum": [*LoraHyperparameters().target_modules]}
-        return schema | {"oneOf": [{"type": "array", "items": items}, {"const": "all-linear"}]}
-    schema["type"] = JSON_TYPES[parameter.kind]
+    match parameter.kind:
+        case "modules":
+            names = {"type": "string", "enum": [*TARGET_MODULES, *MODULE_SETS]}
+            return schema | {"oneOf": [{"type": "array", "items": names}, names]}
+        case "pattern":
+            return schema | _pattern_schema(parameter)
+        case "choice":
+            return schema | {"type": "string", "enum": [*parameter.choices]}
+    return schema | _number_schema(parameter, is_integer=parameter.kind == "integer")
+
+
+def _pattern_schema(parameter: Parameter) -> dict[str, Any]:
+    number = _number_schema(parameter, is_integer=parameter.is_integer)
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": dict.fromkeys(TARGET_MODULES, number),
+    }
+
+
+def _number_schema(parameter: Parameter, *, is_integer: bool) -> dict[str, Any]:
     limits = {"minimum": parameter.minimum, "maximum": parameter.maximum}
-    schema |= {name: value for name, value in limits.items() if value is not None}
-    return schema | ({"enum": [*parameter.choices]} if parameter.choices else {})
+    return {"type": "integer" if is_integer else "number"} | {
+        name: value for name, value in limits.items() if value is not None
+    }
 
 
 LoraConfig = Annotated[dict[str, Any], WithJsonSchema(_settings_schema(LoraHyperparameters))]
@@ -74,6 +97,16 @@ class JobRequest(Schema):
     dataset_id: str
     lora_config: LoraConfig = Field(default_factory=dict)
     training_config: TrainingConfig = Field(default_factory=dict)
+    eval_dataset_id: str | None = Field(
+        default=None, description="A dataset to measure on only; not together with eval_fraction"
+    )
+    sample_prompts: list[str] = Field(
+        default_factory=list,
+        description=(
+            f"Up to {MAX_SAMPLE_PROMPTS} questions, of at most {MAX_SAMPLE_PROMPT_CHARACTERS} characters each, "
+            "that the adapter answers again and again while it learns"
+        ),
+    )
 
 
 class PresetSchema(Schema):
@@ -97,11 +130,15 @@ class JobSchema(Schema):
     name: str
     model_name: str
     dataset_id: UUID
+    eval_dataset_id: UUID | None = Field(
+        description="Null when held-out examples, if any, come from the dataset itself"
+    )
     lora_config: LoraConfig
     training_config: TrainingConfig
+    sample_prompts: list[str]
     status: str = Field(description="pending, running, completed, failed or cancelled")
     stage: str = Field(
-        description="queued, preparing, baseline, training, evaluating, saving, cancelling or done"
+        description="queued, preparing, baseline, training, evaluating, saving, cancelling, stopping or done"
     )
     progress: float = Field(description="Share of the steps that are done, from 0 to 1")
     current_epoch: float
@@ -129,6 +166,11 @@ class JobSchema(Schema):
     @staticmethod
     def resolve_dataset_id(job: TrainingJob) -> UUID:
         return job.dataset_version.dataset_id
+
+    @staticmethod
+    def resolve_eval_dataset_id(job: TrainingJob) -> UUID | None:
+        version = job.eval_dataset_version
+        return version.dataset_id if version else None
 
     @staticmethod
     def resolve_total_epochs(job: TrainingJob) -> int:

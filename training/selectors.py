@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import statistics
 import zipfile
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -22,13 +23,15 @@ from training.sentences import event_sentence
 MIN_POINTS_FOR_ESTIMATE = 4
 """The first steps are slower than the rest; before this many there is no honest estimate."""
 RECENT_POINTS = 30
+UNTOLD_EVENTS = ("metrics", "sample")
+"""Events that the curves and the samples show, not the log."""
 
 Person = AbstractBaseUser | AnonymousUser
 
 
 def jobs_visible_to(user: Person) -> QuerySet[TrainingJob]:
     return TrainingJob.objects.visible_to(user).select_related(
-        "base_model", "dataset_version__dataset", "adapter"
+        "base_model", "dataset_version__dataset", "eval_dataset_version__dataset", "adapter"
     )
 
 
@@ -61,12 +64,61 @@ def events_after(job: TrainingJob, seq: int) -> list[TrainingEvent]:
 
 
 def job_log(job: TrainingJob) -> list[tuple[datetime, str]]:
-    """The job's story as dated sentences, oldest first."""
-    lines = (
-        (event.created_at, event_sentence(event))
-        for event in job.events.exclude(type="metrics").order_by("seq")
-    )
-    return [(moment, sentence) for moment, sentence in lines if sentence]
+    """The job's story as dated sentences, oldest first; what a resumed job measures again stands there once."""
+    lines: list[tuple[datetime, str]] = []
+    measured: set[int] = set()
+    for event in job.events.exclude(type__in=UNTOLD_EVENTS).order_by("seq"):
+        if event.type == "evaluation":
+            if event.payload["step"] in measured:
+                continue
+            measured.add(event.payload["step"])
+        if sentence := event_sentence(event):
+            lines.append((event.created_at, sentence))
+    return lines
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What the adapter answered to a fixed question after `step` steps."""
+
+    step: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SampledPrompt:
+    """A fixed question with its answers so far, the newest first."""
+
+    prompt: str
+    samples: tuple[Sample, ...]
+
+    @property
+    def newest(self) -> Sample | None:
+        return self.samples[0] if self.samples else None
+
+    @property
+    def earlier(self) -> tuple[Sample, ...]:
+        return self.samples[1:]
+
+
+def sampled_prompts(job: TrainingJob) -> list[SampledPrompt]:
+    """The job's fixed questions, each with one answer a step; a resumed job tells its earlier ones again."""
+    if not job.sample_prompts:
+        return []
+    answers: dict[int, dict[int, str]] = {}
+    payloads = job.events.filter(type="sample").order_by("seq").values_list("payload", flat=True)
+    for payload in payloads:
+        answers.setdefault(payload["index"], {})[payload["step"]] = payload["text"]
+    return [
+        SampledPrompt(
+            prompt,
+            tuple(
+                Sample(step, text)
+                for step, text in sorted(answers.get(index, {}).items(), reverse=True)
+            ),
+        )
+        for index, prompt in enumerate(job.sample_prompts)
+    ]
 
 
 def queue_position(job: TrainingJob) -> int | None:
@@ -87,8 +139,9 @@ def remaining_seconds(job: TrainingJob) -> float | None:
         or not job.total_steps
     ):
         return None
+    # The steps that a resumed job tells again come at once and say nothing of its pace.
     rows = (
-        job.metric_points.filter(loss__isnull=False)
+        job.metric_points.filter(loss__isnull=False, step__gt=job.plan.get("resumed_step", 0))
         .order_by("-step")
         .values_list("step", "recorded_at")
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from engine.config import InvalidValueError
 from modelhub.sentences import engine_failure_sentence
@@ -59,6 +61,10 @@ def fault_sentence(fault: InvalidValueError) -> str:
             }
         case "no_modules":
             return _("Choose at least one layer.")
+        case "not_a_pattern":
+            return _("Give each layer its own value, for example: q_proj=16, down_proj=4.")
+        case "layer_twice":
+            return _("A layer is named twice. Name each layer once.")
     return _("There is no setting of this name.")
 
 
@@ -73,7 +79,7 @@ def event_sentence(event: TrainingEvent) -> str:
     match event.type:
         case "stage" if "plan" in payload:
             return _plan_sentence(payload["plan"])
-        case "stage" if payload["stage"] == "queued":
+        case "stage" if payload["stage"] == "queued" and "attempt" in payload:
             return _("The worker gave the job back; it waits for the next free device.")
         case "stage":
             return stage_sentence(payload["stage"])
@@ -104,20 +110,58 @@ def _plan_sentence(plan: dict[str, Any]) -> str:
         "steps": _grouped(plan["total_steps"]),
         "parameters": _grouped(plan["trainable_parameters"]),
     }
+    return " ".join([text, *_plan_notes(plan)])
+
+
+def _plan_notes(plan: dict[str, Any]) -> Iterator[str]:
+    """What became of examples that are too long, and where a resumed job goes on; nothing where all is usual."""
     cut, dropped = plan["truncated_count"], plan["dropped_count"]
-    if not cut and not dropped:
-        return text
-    return "{} {}".format(
-        text,
-        _("Cut at the maximum length: %(cut)d. Left out because no answer remained: %(dropped)d.")
-        % {"cut": cut, "dropped": dropped},
-    )
+    if cut or dropped:
+        yield _(
+            "Shortened to the maximum length: %(cut)d. Left out because they were too long: %(dropped)d."
+        ) % {
+            "cut": cut,
+            "dropped": dropped,
+        }
+    cut_answers = plan.get("cut_answer_count", 0)
+    if cut_answers:
+        yield ngettext(
+            "%(count)d answer was too long, so its end is missing.",
+            "%(count)d answers were too long, so their ends are missing.",
+            cut_answers,
+        ) % {"count": cut_answers}
+    resumed_step = plan.get("resumed_step", 0)
+    if resumed_step:
+        yield _("The job goes on after step %(step)d, from its last checkpoint.") % {
+            "step": resumed_step
+        }
 
 
 def _finish_sentence(payload: dict[str, Any]) -> str:
     match payload["status"]:
         case "completed":
-            return _("The adapter is saved. The job is complete.")
+            return " ".join(filter(None, [_completion_sentence(payload), _kept_sentence(payload)]))
         case "cancelled":
             return _("The job was cancelled.")
     return engine_failure_sentence(payload["error_code"], payload["error_params"])
+
+
+def _completion_sentence(payload: dict[str, Any]) -> str:
+    if payload.get("stopped_by_request"):
+        return _("Stopped by request after step %(step)d; the adapter is kept.") % {
+            "step": payload["step"]
+        }
+    if payload.get("stopped_early"):
+        return _(
+            "Stopped early after step %(step)d, because the held-out loss fell no further; the adapter is kept."
+        ) % {"step": payload["step"]}
+    return _("The adapter is saved. The job is complete.")
+
+
+def _kept_sentence(payload: dict[str, Any]) -> str:
+    """Which step's adapter was kept, where it is not the last one's."""
+    if payload.get("adapter_step", 0) >= payload.get("step", 0):
+        return ""
+    return _("It is the one of step %(step)d, which had the lowest held-out loss.") % {
+        "step": payload["adapter_step"]
+    }

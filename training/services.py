@@ -1,7 +1,8 @@
-"""What a person asks of training: start, cancel, delete. Validates, writes, queues on commit."""
+"""What a person asks of training: start, cancel, stop and keep, delete. Validates, writes, queues on commit."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
@@ -21,7 +22,7 @@ from common.errors import (
     TooManyRequestsError,
 )
 from common.poke import poke_on_commit
-from datasets_app.models import DatasetVersion
+from datasets_app.models import Dataset, DatasetVersion
 from datasets_app.selectors import get_dataset, latest_version
 from engine.config import (
     InvalidConfigError,
@@ -32,9 +33,10 @@ from engine.config import (
     trainable_parameter_count,
 )
 from modelhub.models import BaseModel
-from modelhub.selectors import get_base_model
+from modelhub.selectors import get_base_model, has_cuda_worker
 from training import lifecycle
 from training.models import TrainingJob
+from training.sample_prompts import read_sample_prompts
 from training.sentences import fault_sentence
 from training.tasks import run_waiting_jobs
 
@@ -60,6 +62,19 @@ class JobPlan:
     adapter_size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What a person wants, as it was given."""
+
+    name: str
+    base_model_name: str
+    dataset_id: UUID | str
+    eval_dataset_id: UUID | str | None
+    lora_config: dict[str, Any]
+    training_config: dict[str, Any]
+    sample_prompts: Sequence[str]
+
+
 def create_training_job(
     owner: User,
     *,
@@ -68,9 +83,15 @@ def create_training_job(
     dataset_id: UUID | str,
     lora_config: dict[str, Any],
     training_config: dict[str, Any],
+    eval_dataset_id: UUID | str | None = None,
+    sample_prompts: Sequence[str] = (),
     idempotency_key: str = "",
 ) -> TrainingJob:
     """Queue a job; the same idempotency key gives the same job.
+
+    Args:
+        eval_dataset_id: a dataset to measure on only, instead of a share held out of the other one.
+        sample_prompts: questions that the adapter answers while it learns.
 
     Raises:
         InvalidInputError: with every fault, by field.
@@ -79,8 +100,19 @@ def create_training_job(
         DiskFullError: the disk is nearly full.
     """
 
+    order = _Order(
+        name.strip(),
+        base_model_name,
+        dataset_id,
+        eval_dataset_id,
+        lora_config,
+        training_config,
+        sample_prompts,
+    )
+
     def make() -> TrainingJob:
-        job = _new_job(owner, name, base_model_name, dataset_id, lora_config, training_config)
+        job = _new_job(owner, order)
+        _check_queue(owner)
         job.save(force_insert=True)
         poke_on_commit(run_waiting_jobs, str(job.pk))
         return job
@@ -104,16 +136,54 @@ def _job_of_earlier_request(owner: User, job_id: str) -> TrainingJob:
     return job
 
 
-def _new_job(
-    owner: User,
-    name: str,
-    base_model_name: str,
-    dataset_id: UUID | str,
-    lora_config: dict[str, Any],
-    training_config: dict[str, Any],
-) -> TrainingJob:
+def _new_job(owner: User, order: _Order) -> TrainingJob:
     faults: list[Fault] = []
-    name = name.strip()
+    _check_name(order.name, faults)
+    lora = read_settings(LoraHyperparameters, "lora_config", order.lora_config, faults)
+    training = read_settings(
+        TrainingHyperparameters, "training_config", order.training_config, faults
+    )
+    base_model = _find(lambda: get_base_model(order.base_model_name), "model_name", faults)
+    dataset = _find(lambda: get_dataset(owner, order.dataset_id), "dataset_id", faults)
+    eval_dataset = _find_eval_dataset(owner, order, dataset, faults)
+    prompts = read_sample_prompts(order.sample_prompts, faults)
+    if training and base_model:
+        _check_length(training, base_model, faults)
+    if training and order.eval_dataset_id is not None:
+        _check_held_out_once(training, faults)
+    if lora:
+        _check_variant(lora, faults)
+    if faults or lora is None or training is None or base_model is None or dataset is None:
+        raise InvalidInputError(
+            _(
+                "The job was not started, because some settings can not be used. Correct them and start again."
+            ),
+            faults=faults,
+        )
+    return TrainingJob(
+        owner=owner,
+        name=order.name,
+        base_model=base_model,
+        dataset_version=latest_version(dataset),
+        eval_dataset_version=latest_version(eval_dataset) if eval_dataset else None,
+        lora_config=lora.to_dict(),
+        training_config=training.to_dict(),
+        sample_prompts=prompts,
+    )
+
+
+def _check_queue(owner: User) -> None:
+    if TrainingJob.objects.visible_to(owner).active().count() >= MAX_ACTIVE_JOBS_PER_PERSON:
+        raise TooManyRequestsError(
+            _(
+                "You already have %(count)d jobs waiting or running. Wait for one to end, or cancel one."
+            )
+            % {"count": MAX_ACTIVE_JOBS_PER_PERSON},
+            retry_after_seconds=60,
+        )
+
+
+def _check_name(name: str, faults: list[Fault]) -> None:
     if not name:
         faults.append(Fault(_("Give the job a name, so that you find it again."), field="name"))
     elif len(name) > MAX_NAME_CHARACTERS:
@@ -128,11 +198,12 @@ def _new_job(
                 field="name",
             )
         )
-    lora = read_settings(LoraHyperparameters, "lora_config", lora_config, faults)
-    training = read_settings(TrainingHyperparameters, "training_config", training_config, faults)
-    base_model = _find(lambda: get_base_model(base_model_name), "model_name", faults)
-    dataset = _find(lambda: get_dataset(owner, dataset_id), "dataset_id", faults)
-    if base_model and training and training.max_length > base_model.context_length:
+
+
+def _check_length(
+    training: TrainingHyperparameters, base_model: BaseModel, faults: list[Fault]
+) -> None:
+    if training.max_length > base_model.context_length:
         faults.append(
             Fault(
                 _("This base model reads at most %(limit)d tokens. Lower the maximum length.")
@@ -140,29 +211,53 @@ def _new_job(
                 field="training_config.max_length",
             )
         )
-    if faults or lora is None or training is None or base_model is None or dataset is None:
-        raise InvalidInputError(
-            _(
-                "The job was not started, because some settings can not be used. Correct them and start again."
-            ),
-            faults=faults,
-        )
-    if TrainingJob.objects.visible_to(owner).active().count() >= MAX_ACTIVE_JOBS_PER_PERSON:
-        raise TooManyRequestsError(
-            _(
-                "You already have %(count)d jobs waiting or running. Wait for one to end, or cancel one."
+
+
+def _check_held_out_once(training: TrainingHyperparameters, faults: list[Fault]) -> None:
+    if training.eval_fraction > 0:
+        faults.append(
+            Fault(
+                _(
+                    "The evaluation dataset is measured on already. "
+                    "Set the held-out share to 0, or choose no evaluation dataset."
+                ),
+                field="training_config.eval_fraction",
             )
-            % {"count": MAX_ACTIVE_JOBS_PER_PERSON},
-            retry_after_seconds=60,
         )
-    return TrainingJob(
-        owner=owner,
-        name=name,
-        base_model=base_model,
-        dataset_version=latest_version(dataset),
-        lora_config=lora.to_dict(),
-        training_config=training.to_dict(),
-    )
+
+
+def _check_variant(lora: LoraHyperparameters, faults: list[Fault]) -> None:
+    """What the web side can know of a variant: the base model's biases are seen by the engine alone."""
+    if lora.variant == "qlora" and not has_cuda_worker():
+        faults.append(
+            Fault(
+                _(
+                    "QLoRA needs a worker with an NVIDIA GPU, and none is there right now. "
+                    "Choose LoRA instead: it runs on every worker."
+                ),
+                field="lora_config.variant",
+            )
+        )
+
+
+def _find_eval_dataset(
+    owner: User, order: _Order, dataset: Dataset | None, faults: list[Fault]
+) -> Dataset | None:
+    wanted = order.eval_dataset_id
+    if wanted is None:
+        return None
+    found = _find(lambda: get_dataset(owner, wanted), "eval_dataset_id", faults)
+    if found is not None and found == dataset:
+        faults.append(
+            Fault(
+                _(
+                    "This is the dataset that the adapter learns, so it would only measure what was learned by heart. "
+                    "Choose another one, or hold out a share of it instead."
+                ),
+                field="eval_dataset_id",
+            )
+        )
+    return found
 
 
 def read_settings(
@@ -192,14 +287,19 @@ def plan_training_job(
     dataset_version: DatasetVersion,
     lora: LoraHyperparameters,
     training: TrainingHyperparameters,
+    eval_dataset_version: DatasetVersion | None = None,
 ) -> JobPlan:
     """The job's size from its settings alone; examples that turn out too long may lower the steps."""
     shapes = {
         name: (inputs, outputs) for name, (inputs, outputs) in base_model.module_shapes.items()
     }
     parameters = trainable_parameter_count(lora, shapes, base_model.layer_count)
-    held_out = held_out_count(dataset_version.example_count, training.eval_fraction)
-    examples = dataset_version.example_count - held_out
+    examples = dataset_version.example_count
+    if eval_dataset_version is not None:
+        held_out = eval_dataset_version.example_count
+    else:
+        held_out = held_out_count(examples, training.eval_fraction)
+        examples -= held_out
     steps = steps_per_epoch(examples, training)
     return JobPlan(
         trainable_parameters=parameters,
@@ -227,6 +327,31 @@ def cancel_training_job(job: TrainingJob) -> TrainingJob:
             raise ConflictError(_("The job is over already, so there is nothing to cancel."))
     job.refresh_from_db()
     return job
+
+
+def stop_training_job(job: TrainingJob) -> TrainingJob:
+    """Ask the worker of a running job to finish after the step at hand and to keep the adapter as it is then.
+
+    Raises:
+        ConflictError: the job is over, waits, or is being cancelled.
+    """
+    if not lifecycle.request_stop(job.pk):
+        job.refresh_from_db()
+        if refusal := _stop_refusal(job):
+            raise ConflictError(refusal)
+    job.refresh_from_db()
+    return job
+
+
+def _stop_refusal(job: TrainingJob) -> str:
+    """Why the job can not be stopped and kept; empty where it was asked to before."""
+    if not job.is_active:
+        return _("The job is over already, so there is nothing to stop.")
+    if job.cancel_requested_at is not None:
+        return _("The job is being cancelled already, so nothing of it can be kept.")
+    if job.stop_requested_at is not None:
+        return ""
+    return _("The job has not started yet, so there is nothing to keep. Cancel it instead.")
 
 
 def delete_training_job(job: TrainingJob) -> None:

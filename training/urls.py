@@ -15,6 +15,7 @@ urlpatterns = [
     path("<uuid:job_id>/", views.job_detail, name="job_detail"),
     path("<uuid:job_id>/live/", views.job_live, name="job_live"),
     path("<uuid:job_id>/cancel/", views.job_cancel, name="job_cancel"),
+    path("<uuid:job_id>/stop/", views.job_stop, name="job_stop"),
     path("<uuid:job_id>/delete/", views.job_delete, name="job_delete"),
     path("<uuid:job_id>/adapter/", views.job_adapter, name="job_adapter"),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
@@ -25,17 +26,19 @@ from engine.config import Parameter
 from training import selectors, services
 from training.downloads import adapter_response
 from training.forms import (
-    CHOICE_LABELS,
     LORA_PREFIX,
     PRESETS,
     TRAINING_PREFIX,
     TrainingJobForm,
+    choice_label,
     default_values,
     job_values,
+    pattern_text,
     preset_values,
 )
 from training.fragments import ALL_PIECES, job_context, render_pieces
 from training.models import TrainingJob
+from training.templatetags.training_tags import NOTHING
 
 JOBS_PER_PAGE = 20
 NEW_PAGE = "training/job_new.html"
@@ -107,10 +110,23 @@ def job_live(request: AuthenticatedRequest, job_id: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def job_cancel(request: AuthenticatedRequest, job_id: UUID) -> HttpResponse:
+    return _ask(request, job_id, services.cancel_training_job)
+
+
+@login_required
+@require_POST
+def job_stop(request: AuthenticatedRequest, job_id: UUID) -> HttpResponse:
+    return _ask(request, job_id, services.stop_training_job)
+
+
+def _ask(
+    request: AuthenticatedRequest, job_id: UUID, service: Callable[[TrainingJob], TrainingJob]
+) -> HttpResponse:
+    """Ask something of a job that may have ended meanwhile; the page says either way how it stands."""
     job = _get_job(request, job_id)
     refusal = ""
     try:
-        job = services.cancel_training_job(job)
+        job = service(job)
     except ConflictError as error:
         refusal = str(error.message)
     if not request.htmx:
@@ -181,6 +197,8 @@ def _create_job(request: AuthenticatedRequest, form: TrainingJobForm) -> Trainin
         name=values["name"],
         base_model_name=values["base_model"],
         dataset_id=values["dataset"].pk,
+        eval_dataset_id=values["eval_dataset"] and values["eval_dataset"].pk,
+        sample_prompts=form.asked_prompts(),
         lora_config=form.settings_of(LORA_PREFIX),
         training_config=form.settings_of(TRAINING_PREFIX),
         idempotency_key=values["idempotency_key"],
@@ -196,8 +214,13 @@ def _plan_context(form: TrainingJobForm) -> dict[str, Any]:
     if dataset is None or base_model is None:
         return {"lacks_dataset": dataset is None}
     lora, training = settings
+    eval_dataset = form.chosen_dataset("eval_dataset")
     plan = services.plan_training_job(
-        base_model=base_model, dataset_version=latest_version(dataset), lora=lora, training=training
+        base_model=base_model,
+        dataset_version=latest_version(dataset),
+        eval_dataset_version=latest_version(eval_dataset) if eval_dataset else None,
+        lora=lora,
+        training=training,
     )
     return {"plan": plan, "epochs": training.num_epochs, "base_model": base_model}
 
@@ -207,6 +230,9 @@ def _detail_context(job: TrainingJob) -> dict[str, Any]:
         (_("Adapter"), _settings_rows(job.lora.parameters(), job.lora.to_dict())),
         (_("Training"), _settings_rows(job.training.parameters(), job.training.to_dict())),
     ]
+    if job.eval_dataset_version is not None:
+        name = job.eval_dataset_version.dataset.name
+        groups.append((_("Evaluation"), [(_("Evaluation dataset"), name, "")]))
     return job_context(job) | {"setting_groups": groups}
 
 
@@ -214,14 +240,20 @@ def _settings_rows(
     parameters: dict[str, Parameter], values: dict[str, Any]
 ) -> list[tuple[Any, str, Any]]:
     return [
-        (gettext_lazy(parameter.label), _setting_text(values[name]), gettext_lazy(parameter.help))
+        (
+            gettext_lazy(parameter.label),
+            _setting_text(name, values[name]),
+            gettext_lazy(parameter.help),
+        )
         for name, parameter in parameters.items()
     ]
 
 
-def _setting_text(value: Any) -> str:
+def _setting_text(name: str, value: Any) -> str:
+    if isinstance(value, Mapping):
+        return pattern_text(value) or NOTHING
     if isinstance(value, list):
         return ", ".join(value)
     if isinstance(value, float):
         return f"{value:g}"
-    return str(CHOICE_LABELS.get(value, value))
+    return str(choice_label(name, value))

@@ -116,11 +116,9 @@ def worker_row(pid: int) -> Worker | None:
     """The row of this host's worker with that process id, once it takes work."""
     from django.db import DatabaseError
 
-    from modelhub.models import Worker
     from modelhub.selectors import workers
 
-    at_work = (Worker.State.READY, Worker.State.BUSY)
     try:
-        return next((row for row in workers() if row.pid == pid and row.state in at_work), None)
+        return next((row for row in workers() if row.pid == pid and row.is_at_work), None)
     except DatabaseError:
         return None

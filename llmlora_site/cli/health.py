@@ -29,10 +29,8 @@ def check_worker() -> None:
         CommandFailure: no worker of this machine's name takes work.
     """
     set_up_django()
-    from modelhub.models import Worker
     from modelhub.selectors import workers
 
     name = os.environ.get("LLMLORA_WORKER_NAME") or socket.gethostname()
-    at_work = (Worker.State.READY, Worker.State.BUSY)
-    if not any(row.name == name and row.state in at_work for row in workers()):
+    if not any(row.name == name and row.is_at_work for row in workers()):
         raise CommandFailure(_("The worker “%(name)s” does not take work.") % {"name": name})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -56,3 +57,15 @@ def test_a_reply_that_was_not_poked_is_found(student: User) -> None:
     assert reply.pk not in patrol.unpoked_replies()
     Reply.objects.filter(pk=reply.pk).update(created_at=timezone.now() - timedelta(seconds=10))
     assert reply.pk in patrol.unpoked_replies()
+
+
+def test_jobs_take_no_thread_that_a_reply_needs(settings: LazySettings) -> None:
+    settings.JOBS_PER_DEVICE = 7
+    patrol = Patrol("observer")
+    job_is_over, is_answered = threading.Event(), threading.Event()
+    for _job in range(settings.JOBS_PER_DEVICE):
+        patrol._submit(job_is_over.wait)
+    patrol._submit(is_answered.set)
+    assert is_answered.wait(5)
+    job_is_over.set()
+    patrol._pool.shutdown()

@@ -82,11 +82,25 @@ for (const name of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
   });
 }
 
-// A part that did not change stays: a focused button keeps the focus, a screen reader is not told twice.
+let focusedId = "";
+
+// A part that did not change stays: a focused button keeps the focus, a screen reader is not told twice. In one that
+// changed, what the reader has unfolded stays open and the focus stays where it was.
 live.addEventListener("htmx:oobBeforeSwap", (event) => {
-  const part = event.detail.fragment;
-  const incoming = part instanceof DocumentFragment ? part.firstElementChild : part;
-  if (incoming?.isEqualNode(event.detail.target)) event.detail.shouldSwap = false;
+  const { fragment, target } = event.detail;
+  const incoming = fragment instanceof DocumentFragment ? fragment.firstElementChild : fragment;
+  if (!incoming) return;
+  for (const unfolded of target.querySelectorAll("details[id][open]")) {
+    incoming.querySelector(`#${unfolded.id}`)?.setAttribute("open", "");
+  }
+  if (incoming.isEqualNode(target)) event.detail.shouldSwap = false;
+  else if (target.contains(document.activeElement)) focusedId = document.activeElement.id;
+});
+
+live.addEventListener("htmx:oobAfterSwap", () => {
+  const lost = focusedId && document.getElementById(focusedId);
+  focusedId = "";
+  if (lost && lost !== document.activeElement) lost.focus({ preventScroll: true });
 });
 
 live.addEventListener("htmx:afterRequest", (event) => {

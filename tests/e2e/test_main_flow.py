@@ -143,10 +143,27 @@ def test_cancel_is_answered_at_once_and_really_stops(visit: Callable[..., Visito
     expect(page.locator("#job-status .job-progress__text")).to_contain_text(
         "1 of", timeout=JOB_LIMIT_MILLISECONDS
     )
-    page.locator("#job-actions button[popovertarget]").click()
+    page.locator("#job-actions button[popovertarget=cancel-dialog]").click()
     page.locator("#cancel-dialog button[type=submit]").click()
     expect(page.locator("#job-actions")).to_contain_text("Cancelling", timeout=2_000)
     expect(page.locator("#job-status")).to_have_attribute("data-over", "", timeout=10_000)
+
+
+def test_stop_keeps_what_was_learned_so_far(visit: Callable[..., Visitor]) -> None:
+    visitor = visit("en")
+    page = visitor.page
+    sign_up(page, "student-stop")
+    upload_dataset(page, LEVEL_1, "Level 1")
+    start_job(page, "Stopped early", epochs=100)
+    expect(page.locator("#job-status .job-progress__text")).to_contain_text(
+        "1 of", timeout=JOB_LIMIT_MILLISECONDS
+    )
+    page.locator("#job-actions button[popovertarget=stop-dialog]").click()
+    page.locator("#stop-dialog button[type=submit]").click()
+    expect(page.locator("#job-actions")).to_contain_text("Stopping", timeout=2_000)
+    wait_until_trained(page)
+    expect(page.locator("#job-log")).to_contain_text("Stopped by request after step")
+    visitor.check_accessible()
 
 
 def test_the_printed_link_signs_the_first_instructor_in_once(

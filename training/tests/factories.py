@@ -114,6 +114,14 @@ def record_steps(
     return points
 
 
+def record_sample(
+    lease: Lease, *, step: int, text: str, index: int = 0, prompt: str = "Who?"
+) -> None:
+    """Write what the adapter answered, as a worker does."""
+    payload = {"step": step, "index": index, "prompt": prompt, "text": text}
+    lifecycle.record(lease, Progress(events=[("sample", payload)]))
+
+
 def make_completed_job(owner: User | None = None, **changes: Any) -> TrainingJob:
     """A job whose adapter stands in storage; its files are small stand-ins for real weights."""
     job, lease = make_running_job(owner, step_count=75, **changes)

@@ -76,10 +76,40 @@ def test_a_job_is_created_with_defaults_for_what_is_left_out(
         "dropout": 0.0,
         "target_modules": ["q_proj", "v_proj"],
         "variant": "lora",
+        "bias": "none",
+        "rank_pattern": {},
+        "alpha_pattern": {},
     }
+    assert (job["eval_dataset_id"], job["sample_prompts"]) == (None, [])
     assert (job["status"], job["stage"], job["queue_position"]) == ("pending", "queued", 1)
     assert job["estimated_time_remaining"] is None
     assert job["error_message"] is None
+
+
+def test_a_job_shows_its_evaluation_dataset_and_its_questions(
+    signed_in: Client, student: User
+) -> None:
+    measured = make_dataset_version(student, name="Unseen").dataset
+    changes = {"eval_dataset_id": str(measured.pk), "sample_prompts": [" Who waters? ", " "]}
+    job = post(signed_in, body_for(student, **changes)).json()
+    assert job["eval_dataset_id"] == str(measured.pk)
+    assert job["sample_prompts"] == ["Who waters?"]
+    assert signed_in.get(f"{JOBS}/{job['id']}").json()["sample_prompts"] == ["Who waters?"]
+
+
+def test_layers_take_values_of_their_own(signed_in: Client, student: User) -> None:
+    config = {"target_modules": "attention", "rank_pattern": {"q_proj": 16}}
+    job = post(signed_in, body_for(student, lora_config=config)).json()
+    assert job["lora_config"]["target_modules"] == ["q_proj", "k_proj", "v_proj", "o_proj"]
+    assert job["lora_config"]["rank_pattern"] == {"q_proj": 16}
+
+
+@pytest.mark.parametrize("pattern", [{"q_proj": 0}, {"q_proj": 1.5}, {"lm_head": 4}, "q_proj=4"])
+def test_a_pattern_that_can_not_be_used_is_told(
+    signed_in: Client, student: User, pattern: Any
+) -> None:
+    response = post(signed_in, body_for(student, lora_config={"rank_pattern": pattern}))
+    assert (response.status_code, fields_of(response)) == (422, ["lora_config.rank_pattern"])
 
 
 def test_the_same_key_gives_the_same_job(signed_in: Client, student: User) -> None:
@@ -172,9 +202,24 @@ def test_cancel_of_a_running_job(signed_in: Client, student: User) -> None:
     assert (response.status_code, response.json()["stage"]) == (202, "cancelling")
 
 
+def test_stop_of_a_running_job_is_answered_at_once_and_twice_the_same(
+    signed_in: Client, student: User
+) -> None:
+    job, _lease = make_running_job(student, step_count=3)
+    for _try in range(2):
+        response = signed_in.post(f"{JOBS}/{job.pk}/stop")
+        assert (response.status_code, response.json()["stage"]) == (202, "stopping")
+    assert signed_in.post(f"{JOBS}/{job.pk}/cancel").json()["stage"] == "cancelling"
+    assert signed_in.post(f"{JOBS}/{job.pk}/stop").status_code == 409
+
+
 def test_states_that_forbid_a_call_answer_409(signed_in: Client, student: User) -> None:
     over, (running, _lease) = make_completed_job(student), make_running_job(student)
     assert signed_in.post(f"{JOBS}/{over.pk}/cancel").status_code == 409
+    assert signed_in.post(f"{JOBS}/{over.pk}/stop").status_code == 409
+    waiting = make_training_job(student)
+    refusal = signed_in.post(f"{JOBS}/{waiting.pk}/stop")
+    assert (refusal.status_code, "Cancel it instead" in refusal.json()["message"]) == (409, True)
     assert signed_in.delete(f"{JOBS}/{running.pk}").status_code == 409
     assert signed_in.get(f"{JOBS}/{running.pk}/adapter").status_code == 409
 
@@ -203,7 +248,10 @@ async def test_the_adapter_is_sent_in_pieces_by_an_event_loop(student: User) -> 
 
 @pytest.mark.parametrize(
     ("method", "call"),
-    [("get", ""), ("get", "/progress"), ("post", "/cancel"), ("delete", ""), ("get", "/adapter")],
+    [
+        *(("get", ""), ("get", "/progress"), ("get", "/adapter")),
+        *(("post", "/cancel"), ("post", "/stop"), ("delete", "")),
+    ],
 )
 def test_foreign_unknown_and_malformed_ids_are_not_there(
     signed_in: Client, other_student: User, method: str, call: str
@@ -221,5 +269,10 @@ def test_signed_out_calls_are_refused(client: Client, call: str) -> None:
 
 def test_the_documentation_states_the_ranges_of_the_engine(signed_in: Client) -> None:
     schemas = signed_in.get("/api/openapi.json").json()["components"]["schemas"]
-    rank = schemas["JobRequest"]["properties"]["lora_config"]["properties"]["r"]
+    settings = schemas["JobRequest"]["properties"]["lora_config"]["properties"]
+    rank = settings["r"]
     assert (rank["minimum"], rank["maximum"], rank["default"]) == (1, 512, 8)
+    pattern = settings["rank_pattern"]
+    assert (pattern["type"], pattern["default"]) == ("object", {})
+    assert pattern["properties"]["down_proj"] == {"type": "integer", "minimum": 1, "maximum": 512}
+    assert settings["alpha_pattern"]["properties"]["q_proj"]["type"] == "number"

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 
 import pytest
 
 from accounts.models import User
+from modelhub.lifecycle import report_worker
+from modelhub.models import Worker
 from training import lifecycle
-from training.lifecycle import Lease, LeaseLostError, Progress
+from training.lifecycle import Lease, LeaseLostError, Progress, Request
 from training.models import MetricPoint, TrainingJob
 from training.tests.factories import make_running_job, make_training_job
 
 pytestmark = pytest.mark.django_db
 Status = TrainingJob.Status
+Stage = TrainingJob.Stage
 
 
 def stored(job: TrainingJob) -> TrainingJob:
@@ -48,13 +52,66 @@ def test_a_worker_that_lost_its_lease_writes_nothing(student: User) -> None:
     assert stored(job).loss == 0.5
 
 
-def test_every_write_renews_the_lease_and_brings_back_the_request_to_cancel(student: User) -> None:
+def test_every_write_renews_the_lease_and_brings_back_what_was_asked(student: User) -> None:
     job, lease = make_running_job(student)
-    assert not lifecycle.record(lease, Progress())
+    assert lifecycle.record(lease, Progress()) is Request.NONE
+    assert lifecycle.request_stop(job.pk)
+    assert stored(job).stage == Stage.STOPPING
+    assert lifecycle.record(lease, Progress()) is Request.STOP
     assert lifecycle.request_cancel(job.pk)
-    assert stored(job).stage == TrainingJob.Stage.CANCELLING
-    assert lifecycle.record(lease, Progress())
-    assert stored(job).lease_count == 2
+    assert stored(job).stage == Stage.CANCELLING
+    assert lifecycle.record(lease, Progress()) is Request.CANCEL
+    assert stored(job).lease_count == 3
+
+
+@pytest.mark.parametrize(
+    ("ask", "stage"),
+    [
+        (lifecycle.request_stop, Stage.STOPPING),
+        (lifecycle.request_cancel, Stage.CANCELLING),
+    ],
+)
+def test_a_stage_of_the_engine_does_not_take_back_what_the_person_was_told(
+    student: User, ask: Callable[[uuid.UUID], bool], stage: str
+) -> None:
+    job, lease = make_running_job(student)
+    ask(job.pk)
+    # The worker had not heard of the request when it wrote this.
+    lifecycle.record(lease, Progress(fields={"stage": Stage.EVALUATING}))
+    assert stored(job).stage == stage
+
+
+def test_a_stop_is_asked_once_and_only_of_a_job_that_runs_on(student: User) -> None:
+    job, lease = make_running_job(student)
+    assert lifecycle.request_stop(job.pk)
+    assert not lifecycle.request_stop(job.pk)
+    assert [event.payload for event in job.events.all()] == [{"stage": "stopping"}]
+    lifecycle.request_cancel(job.pk)
+    assert not lifecycle.request_stop(job.pk)
+    lifecycle.finish_cancelled(lease)
+    assert not lifecycle.request_stop(job.pk)
+    assert not lifecycle.request_stop(make_training_job(student).pk)
+
+
+def test_a_stop_holds_for_the_worker_that_takes_the_job_next(student: User) -> None:
+    job, lease = make_running_job(student)
+    lifecycle.request_stop(job.pk)
+    lifecycle.release(job.pk, lease.token, is_charged=True)
+    assert (stored(job).status, stored(job).stage) == (Status.PENDING, Stage.QUEUED)
+    next_lease = lifecycle.claim_next("worker")
+    assert next_lease is not None
+    assert stored(job).stage == Stage.STOPPING
+    assert lifecycle.record(next_lease, Progress(fields={"stage": Stage.TRAINING})) is Request.STOP
+    assert stored(job).stage == Stage.STOPPING
+
+
+def test_only_a_worker_with_cuda_takes_a_packed_job(student: User) -> None:
+    packed = make_training_job(student, lora_config={"variant": "qlora"})
+    plain = make_training_job(student, lora_config={}, dataset_version=packed.dataset_version)
+    report_worker("laptop", Worker.State.READY, device="cpu")
+    report_worker("tower", Worker.State.READY, device="cuda")
+    taken = [lifecycle.claim_next(name) for name in ("laptop", "laptop", "tower")]
+    assert [lease and lease.job_id for lease in taken] == [plain.pk, None, packed.pk]
 
 
 def test_a_job_ends_once(student: User) -> None:

@@ -26,6 +26,7 @@ from training.tests.factories import (
     make_failed_job,
     make_running_job,
     make_training_job,
+    record_sample,
     record_steps,
 )
 
@@ -113,6 +114,17 @@ async def test_events_follow_without_a_gap_until_the_job_is_over(
     assert await _closed(socket) == 1000
 
 
+async def test_a_sample_is_an_event_of_its_own(open_socket: Open, student: User) -> None:
+    job, lease = await _do(make_running_job, student, sample_prompts=["Who?"])
+    socket = await open_socket(student, job.pk)
+    snapshot = await socket.receive_json_from()
+    assert snapshot["job"]["sample_prompts"] == ["Who?"]
+    await _do(record_sample, lease, step=2, text="Class 1B.")
+    sample = {"step": 2, "index": 0, "prompt": "Who?", "text": "Class 1B."}
+    seq = snapshot["seq"] + 1
+    assert await socket.receive_json_from() == {"type": "sample", "seq": seq} | sample
+
+
 async def test_events_are_replayed_after_the_last_seq(open_socket: Open, student: User) -> None:
     job, lease = await _do(make_running_job, student)
     for step in range(1, 5):
@@ -198,7 +210,7 @@ def _part_names(html: str) -> set[str]:
 async def test_fragments_start_with_every_part(open_socket: Open, student: User) -> None:
     job, _lease = await _do(make_running_job, student, step_count=3)
     html = await (await open_socket(student, job.pk, "?as=html&last_seq=1")).receive_from()
-    names = {"stage", "status", "outcome", "actions", "curves", "points", "log"}
+    names = {"stage", "status", "outcome", "actions", "curves", "points", "samples", "log"}
     assert _part_names(html) == {f"job-{name}" for name in names}
     assert "Step 3 of 75" in html
 
@@ -209,6 +221,16 @@ async def test_steps_change_only_what_they_touch(open_socket: Open, student: Use
     await socket.receive_from()
     await _do(record_steps, lease, 1, 1)
     assert _part_names(await socket.receive_from()) == {"job-status", "job-curves", "job-points"}
+
+
+async def test_a_new_sample_changes_the_samples(open_socket: Open, student: User) -> None:
+    job, lease = await _do(make_running_job, student, sample_prompts=["Who?"])
+    socket = await open_socket(student, job.pk, "?as=html")
+    await socket.receive_from()
+    await _do(record_sample, lease, step=2, text="Class 1B.")
+    html = await socket.receive_from()
+    assert "job-samples" in _part_names(html)
+    assert "Class 1B." in html
 
 
 async def test_many_events_become_few_fragments_and_the_last_state_always_comes(

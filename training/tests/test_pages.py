@@ -13,10 +13,16 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import User
+from modelhub.lifecycle import report_worker
+from modelhub.models import Worker
+from training import lifecycle
 from training.forms import default_values
-from training.models import TrainingJob
+from training.fragments import ALL_PIECES
+from training.lifecycle import Progress
+from training.models import Adapter, TrainingJob
 from training.tests.factories import (
     make_base_model,
     make_completed_job,
@@ -24,6 +30,7 @@ from training.tests.factories import (
     make_failed_job,
     make_running_job,
     make_training_job,
+    record_sample,
 )
 
 pytestmark = pytest.mark.django_db
@@ -52,17 +59,17 @@ def typed(owner: User, **changes: Any) -> dict[str, Any]:
 # --- who may see what -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["detail", "live", "cancel", "delete", "adapter"])
+@pytest.mark.parametrize("name", ["detail", "live", "cancel", "stop", "delete", "adapter"])
 def test_the_job_of_somebody_else_is_not_there(
     signed_in: Client, other_student: User, name: str
 ) -> None:
     job = make_completed_job(other_student)
-    method = signed_in.post if name in ("cancel", "delete") else signed_in.get
+    method = signed_in.post if name in ("cancel", "stop", "delete") else signed_in.get
     assert method(page_of(name, job)).status_code == 404
     assert TrainingJob.objects.filter(pk=job.pk).exists()
 
 
-@pytest.mark.parametrize("name", ["detail", "live", "cancel", "delete", "adapter"])
+@pytest.mark.parametrize("name", ["detail", "live", "cancel", "stop", "delete", "adapter"])
 def test_who_is_signed_out_signs_in_first(client: Client, name: str) -> None:
     job = make_training_job()
     response = client.post(page_of(name, job))
@@ -172,6 +179,32 @@ def test_starting_a_job_leads_to_it(signed_in: Client, student: User) -> None:
     assert (job.owner, job.lora.r, job.status) == (student, 12, TrainingJob.Status.PENDING)
 
 
+def test_a_job_is_started_with_all_that_the_form_offers(signed_in: Client, student: User) -> None:
+    measured = make_dataset_version(student, name="Unseen")
+    values = typed(
+        student,
+        eval_dataset=str(measured.dataset_id),
+        sample_prompts=" Who waters bed 1? \r\n\r\n誰が？",
+        **{"lora_config.rank_pattern": "q_proj=16、down_proj=4", "lora_config.bias": "all"},
+    )
+    assert signed_in.post(NEW, values).status_code == 302
+    job = TrainingJob.objects.get()
+    assert job.eval_dataset_version == measured
+    assert job.sample_prompts == ["Who waters bed 1?", "誰が？"]
+    assert job.lora.rank_pattern == {"q_proj": 16, "down_proj": 4}
+    assert job.lora.bias == "all"
+
+
+def test_faults_of_the_measuring_stand_at_their_fields(signed_in: Client, student: User) -> None:
+    values = typed(student, sample_prompts="\n".join("abcdef"))
+    form = signed_in.post(NEW, values | {"eval_dataset": values["dataset"]}, headers=HTMX)
+    page = form.content.decode()
+    assert form.status_code == 422
+    assert "Ask 5 questions at most" in page
+    assert "only measure what was learned by heart" in page
+    assert '<details class="disclosure" open>' in page
+
+
 def test_a_double_click_starts_one_job(signed_in: Client, student: User) -> None:
     values = typed(student)
     first = signed_in.post(NEW, values, headers=HTMX)
@@ -244,6 +277,19 @@ def test_the_plan_follows_the_values(signed_in: Client, student: User) -> None:
     assert "1.8% of smollm2-135m-instruct" in page
 
 
+def test_the_plan_counts_the_values_of_single_layers(signed_in: Client, student: User) -> None:
+    values = typed(student, **{"lora_config.rank_pattern": "down_proj=1"})
+    assert "2,442,240" not in signed_in.post(PLAN, values).content.decode()
+
+
+def test_the_plan_shows_the_examples_of_the_evaluation_dataset(
+    signed_in: Client, student: User
+) -> None:
+    measured = make_dataset_version(student, name="Unseen").dataset
+    page = signed_in.post(PLAN, typed(student, eval_dataset=str(measured.pk))).content.decode()
+    assert "and 12 held out" in page
+
+
 def test_the_plan_tells_what_is_wrong_instead(signed_in: Client, student: User) -> None:
     page = signed_in.post(PLAN, typed(student, **{"lora_config.r": "9999"})).content.decode()
     assert "Enter a value from 1 to 512." in page
@@ -301,7 +347,7 @@ def test_the_polled_parts_replace_those_of_the_page(signed_in: Client, student: 
     page = signed_in.get(page_of("detail", job)).content.decode()
     parts = signed_in.get(page_of("live", job)).content.decode()
     names = re.findall(r'id="([\w-]+)"[^>]* hx-swap-oob="true"', parts)
-    assert len(names) == 7
+    assert len(names) == len(ALL_PIECES)
     assert all(f'id="{name}"' in page for name in names)
 
 
@@ -311,6 +357,92 @@ def test_a_running_job_answers_a_cancel_at_once(signed_in: Client, student: User
     assert "Cancelling…" in parts
     job.refresh_from_db()
     assert job.cancel_requested_at is not None
+
+
+def test_a_job_that_learns_can_be_stopped_and_kept(signed_in: Client, student: User) -> None:
+    job, lease = make_running_job(student)
+    stop_button = 'popovertarget="stop-dialog">'
+    assert stop_button not in signed_in.get(page_of("detail", job)).content.decode()
+    lifecycle.record(lease, Progress(fields={"training_started_at": timezone.now()}))
+    assert stop_button in signed_in.get(page_of("detail", job)).content.decode()
+    parts = signed_in.post(page_of("stop", job), headers={"HX-Request": "true"}).content.decode()
+    assert "Stopping…" in parts
+    assert "Stopping after this step, keeping the adapter." in parts
+    assert stop_button not in parts
+    # A cancel is still possible.
+    assert 'popovertarget="cancel-dialog">' in parts
+    assert "Stopping…" in signed_in.get(LIST).content.decode()
+
+
+def test_a_stop_without_htmx_leads_back_to_the_job(signed_in: Client, student: User) -> None:
+    job = make_training_job(student)
+    response = signed_in.post(page_of("stop", job), follow=True)
+    assert response.redirect_chain[0][0] == page_of("detail", job)
+    assert "Cancel it instead" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("ending", "sentence"),
+    [
+        (
+            {"step": 12, "adapter_step": 12, "stopped_by_request": True},
+            "Stopped by request after step 12; the adapter is kept.",
+        ),
+        (
+            {"step": 30, "adapter_step": 20, "stopped_early": True},
+            "It is the one of step 20, which had the lowest held-out loss.",
+        ),
+        ({"step": 75, "adapter_step": 75}, "The adapter is saved. The job is complete."),
+    ],
+)
+def test_the_log_tells_how_the_training_ended(
+    signed_in: Client, student: User, ending: dict[str, Any], sentence: str
+) -> None:
+    job, lease = make_running_job(student, step_count=12)
+    adapter = Adapter(job=job, prefix="none", files={}, digest="0" * 64, size_bytes=1)
+    lifecycle.complete(lease, adapter=adapter, fields={}, ending=ending)
+    page = signed_in.get(page_of("detail", job)).content.decode()
+    assert sentence in page
+    assert page.count("It is the one of step") == (ending["adapter_step"] < ending["step"])
+
+
+def test_a_job_shows_the_newest_answer_and_folds_the_earlier_ones(
+    signed_in: Client, student: User
+) -> None:
+    job, lease = make_running_job(student, sample_prompts=["Who waters <b>bed 1</b>?"])
+    waiting = signed_in.get(page_of("detail", job)).content.decode()
+    assert "The base model answers first" in waiting
+    for step, text in ((0, "Nobody."), (5, "<script>1</script>"), (10, "Class 1B.")):
+        record_sample(lease, step=step, text=text)
+    page = signed_in.get(page_of("live", job)).content.decode()
+    newest, earlier = page.split("2 earlier answers")
+    assert "Who waters &lt;b&gt;bed 1&lt;/b&gt;?" in newest
+    assert "Class 1B." in newest
+    assert earlier.index("&lt;script&gt;1") < earlier.index("Nobody.")
+    assert "After step 5" in earlier
+    assert "Before training" in earlier
+
+
+def test_a_job_without_questions_shows_no_samples(signed_in: Client, student: User) -> None:
+    page = signed_in.get(page_of("detail", make_training_job(student))).content.decode()
+    assert "Sample answers" not in page
+
+
+def test_a_job_shows_all_its_settings_in_words(signed_in: Client, student: User) -> None:
+    measured = make_dataset_version(student, name="Unseen")
+    config = {"rank_pattern": {"q_proj": 16}, "bias": "lora_only", "variant": "rslora"}
+    job = make_training_job(student, lora_config=config, eval_dataset_version=measured)
+    page = signed_in.get(page_of("detail", job)).content.decode()
+    for words in ("q_proj=16", "Those of the target layers", "rsLoRA", "Unseen", "Adafactor"):
+        assert (f"<dd>{words}</dd>" in page) == (words != "Adafactor")
+
+
+def test_a_packed_job_says_what_it_waits_for(signed_in: Client, student: User) -> None:
+    job = make_training_job(student, lora_config={"variant": "qlora"})
+    sentence = "Waiting for a worker with an NVIDIA GPU, which QLoRA needs."
+    assert sentence in signed_in.get(page_of("detail", job)).content.decode()
+    report_worker("tower", Worker.State.BUSY, device="cuda")
+    assert sentence not in signed_in.get(page_of("detail", job)).content.decode()
 
 
 def test_a_waiting_job_is_cancelled_without_htmx_too(signed_in: Client, student: User) -> None:
