@@ -51,7 +51,7 @@ test-faults: $(VENV)/.installed-dev messages ## kill processes and cut connectio
 test-compose: $(VENV)/.installed-dev messages ## the commands of docker-compose.yml on PostgreSQL, without Docker
 	$(BIN)/python -m pytest -m slow tests/test_compose.py $(ARGS)
 
-bench: $(VENV)/.installed-dev messages ## measure start, training and chat on this machine
+bench: $(VENV)/.installed-bench messages ## measure start, chat and training on this machine; one of them: make bench ARGS=training
 	$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(VENV)/.installed-dev ## style, templates, import rules, migrations and translations
@@ -111,4 +111,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/.created
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "==> Packages for testing and checking"
 	@$(PIP_INSTALL) --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed
+	@echo "==> Packages for benchmarks"
+	@$(PIP_INSTALL) --editable '.[bench]'
 	@touch $@

@@ -1,7 +1,31 @@
-"""`python -m benchmarks`: every benchmark of the project, one after another."""
+"""`python -m benchmarks [NAME [OPTIONS]]`: one benchmark of the project, or those of speed one after another."""
 
 from __future__ import annotations
 
-from benchmarks import spine
+import importlib
+import sys
 
-spine.main()
+SPEED = ("spine", "training")
+NAMES = (*SPEED, "presets")
+
+
+def main(arguments: list[str]) -> int:
+    if not arguments:
+        return max(run(name, []) for name in SPEED)
+    name, *options = arguments
+    if name not in NAMES:
+        print(f"benchmarks: {', '.join(NAMES)}", file=sys.stderr)
+        return 2
+    return run(name, options)
+
+
+def run(name: str, options: list[str]) -> int:
+    """Run one; only now are its libraries needed."""
+    sys.argv = [f"python -m benchmarks {name}", *options]
+    module = importlib.import_module(f"benchmarks.{name}")
+    status = module.main(options) if name == "presets" else module.main()
+    return int(status or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -93,7 +93,7 @@ class Session:
         output_dir = Path(output_dir).resolve()
         output_dir.parent.mkdir(parents=True, exist_ok=True)
         learned = _as_file(records, output_dir.with_name(f"{output_dir.name}.records.jsonl"))
-        measured = ("", "", "instruction")
+        measured: tuple[str, str, DatasetType] = ("", "", "instruction")
         if evaluate_on is not None:
             measured = _as_file(
                 evaluate_on, output_dir.with_name(f"{output_dir.name}.evaluation.jsonl")
