@@ -62,7 +62,7 @@ TRAINING_PRESETS = (
     TrainingPreset(
         "quick_test",
         _("Quick test"),
-        _("Learns a handful of short answers by heart in about a minute."),
+        _("Learns a handful of short answers by heart in less than a minute."),
         TrainingHyperparameters(learning_rate=2e-3, num_epochs=15, batch_size=5, max_length=256),
     ),
     TrainingPreset(
