@@ -1,0 +1,45 @@
+"""One arm of the training benchmark in a process of its own: `python -m benchmarks.training_worker KIND SETUP`.
+
+Reads one JSON call a line from stdin and answers each with one line on stdout; what libraries print goes to stderr.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import os
+import sys
+import traceback
+from typing import Any
+
+from benchmarks.training_work import Setup
+
+MODULES = {
+    "engine": "benchmarks.training_ours",
+    "gates": "benchmarks.training_gates",
+    "trl": "benchmarks.training_peers",
+    "trainer": "benchmarks.training_peers",
+}
+"""Imported by kind: a peer's process must not hold what only the engine needs, and the other way round."""
+
+
+def main(kind: str, setup_text: str) -> None:
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    arm = importlib.import_module(MODULES[kind]).make(kind, Setup(**json.loads(setup_text)))
+    for line in sys.stdin:
+        answers.write(json.dumps(_answer(arm, json.loads(line))) + "\n")
+        answers.flush()
+
+
+def _answer(arm: Any, call: dict[str, Any]) -> dict[str, Any]:
+    try:
+        result = getattr(arm, call["method"])(**call["arguments"])
+    except Exception:  # noqa: BLE001 - whatever it is, the benchmark's own process tells it
+        return {"error": traceback.format_exc()}
+    return {"result": dataclasses.asdict(result) if dataclasses.is_dataclass(result) else result}
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
