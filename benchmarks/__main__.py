@@ -5,16 +5,20 @@ from __future__ import annotations
 import importlib
 import sys
 
+MODULES = {
+    "spine": "benchmarks.spine",
+    "training": "benchmarks.training.command",
+    "presets": "benchmarks.presets",
+}
 SPEED = ("spine", "training")
-NAMES = (*SPEED, "presets")
 
 
 def main(arguments: list[str]) -> int:
     if not arguments:
         return max(run(name, []) for name in SPEED)
     name, *options = arguments
-    if name not in NAMES:
-        print(f"benchmarks: {', '.join(NAMES)}", file=sys.stderr)
+    if name not in MODULES:
+        print(f"benchmarks: {', '.join(MODULES)}", file=sys.stderr)
         return 2
     return run(name, options)
 
@@ -22,7 +26,7 @@ def main(arguments: list[str]) -> int:
 def run(name: str, options: list[str]) -> int:
     """Run one; only now are its libraries needed."""
     sys.argv = [f"python -m benchmarks {name}", *options]
-    module = importlib.import_module(f"benchmarks.{name}")
+    module = importlib.import_module(MODULES[name])
     status = module.main(options) if name == "presets" else module.main()
     return int(status or 0)
 

@@ -17,10 +17,10 @@ from torch import nn
 from torch.nn import functional
 from transformers import AutoModelForCausalLM
 
-from benchmarks.training_corpora import DATASET_TYPES, records
-from benchmarks.training_ours import as_rows
-from benchmarks.training_peers import padded
-from benchmarks.training_work import SEED, Setup, TokenRow, read_corpora
+from benchmarks.training.corpora import DATASET_TYPES, records
+from benchmarks.training.ours import as_rows
+from benchmarks.training.peers import padded
+from benchmarks.training.work import SEED, Setup, TokenRow, read_corpora
 from engine.config import LoraHyperparameters, TrainingHyperparameters
 from engine.data.batching import micro_batches
 from engine.export.peft_adapter import WEIGHTS

@@ -69,4 +69,4 @@ TECHNIQUES = {
     "budget": Technique("large micro-batches", "128 tokens"),
     "warm": Technique("resident model", "loaded anew, its time counted"),
 }
-"""By the names of benchmarks.training_ablations."""
+"""By the names of benchmarks.training.ablations."""

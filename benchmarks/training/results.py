@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from benchmarks.training_arms import OTHER_BATCHES
-from benchmarks.training_statistics import Estimate, estimate
-from benchmarks.training_work import Cell, Outcome
+from benchmarks.training.arms import OTHER_BATCHES
+from benchmarks.training.statistics import Estimate, estimate
+from benchmarks.training.work import Cell, Outcome
 
 PROBE_EPOCH = 1000
 """The order of the runs that only find out which mode is the fastest."""

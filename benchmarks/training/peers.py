@@ -26,8 +26,8 @@ from transformers import (
 )
 from trl import SFTConfig, SFTTrainer, pack_dataset
 
-from benchmarks.training_memory import forget_peak, peak_bytes
-from benchmarks.training_work import SEED, Outcome, Setup, TokenRow, Work, read_corpora
+from benchmarks.training.memory import forget_peak, peak_bytes
+from benchmarks.training.work import SEED, Outcome, Setup, TokenRow, Work, read_corpora
 from engine.data.batching import epoch_batches
 
 EVALUATED_TOGETHER = 8

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from benchmarks.training_arms import ARMS, TECHNIQUES, Arm
-from benchmarks.training_results import PROBE_EPOCH, WHOLE, CellResult, check_losses
-from benchmarks.training_statistics import FEWEST
-from benchmarks.training_work import Cell, TokenCorpus, Work, steps_in_epoch
-from benchmarks.training_workers import Worker, Workers
+from benchmarks.training.arms import ARMS, TECHNIQUES, Arm
+from benchmarks.training.results import PROBE_EPOCH, WHOLE, CellResult, check_losses
+from benchmarks.training.statistics import FEWEST
+from benchmarks.training.work import Cell, TokenCorpus, Work, steps_in_epoch
+from benchmarks.training.workers import Worker, Workers
 
 MOST_REPEATS = 7
 ABLATION_REPEATS = 3

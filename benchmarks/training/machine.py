@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.training_limit import ROWS, SHAPES
+from benchmarks.training.limit import ROWS, SHAPES
 from engine.models.products import TORCH, Products
 
 _PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets")

@@ -10,10 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.training_work import Outcome, Setup, Work
+from benchmarks.training.work import Outcome, Setup, Work
 from engine.client import engine_environment
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CLOSE_SECONDS = 10
 
 _OFFLINE = {
@@ -77,7 +77,7 @@ class Worker:
         self._kind = kind
         with log.open("ab") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.training_worker", kind, setup.to_json()],
+                [sys.executable, "-m", "benchmarks.training.worker", kind, setup.to_json()],
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.PIPE,

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from benchmarks.training_arms import ARMS, TECHNIQUES
-from benchmarks.training_jobs import JobsResult
-from benchmarks.training_limit import ROWS, SHAPES
-from benchmarks.training_results import WHOLE, CellResult
+from benchmarks.training.arms import ARMS, TECHNIQUES
+from benchmarks.training.jobs import JobsResult
+from benchmarks.training.limit import ROWS, SHAPES
+from benchmarks.training.results import WHOLE, CellResult
 
 GIB = 2**30
 

@@ -1,4 +1,4 @@
-"""One job as a script over TRL does it, in a process of its own: `python -m benchmarks.training_fresh JOB`.
+"""One job as a script over TRL does it, in a process of its own: `python -m benchmarks.training.fresh JOB`.
 
 Checkpointing is off and nothing is logged or saved on the way: TRL's fast settings. Prints a JSON line when the first
 step is done and one at the end.

@@ -1,4 +1,4 @@
-"""One arm of the training benchmark in a process of its own: `python -m benchmarks.training_worker KIND SETUP`.
+"""One arm of the training benchmark in a process of its own: `python -m benchmarks.training.worker KIND SETUP`.
 
 Reads one JSON call a line from stdin and answers each with one line on stdout; what libraries print goes to stderr.
 """
@@ -13,13 +13,13 @@ import sys
 import traceback
 from typing import Any
 
-from benchmarks.training_work import Setup
+from benchmarks.training.work import Setup
 
 MODULES = {
-    "engine": "benchmarks.training_ours",
-    "gates": "benchmarks.training_gates",
-    "trl": "benchmarks.training_peers",
-    "trainer": "benchmarks.training_peers",
+    "engine": "benchmarks.training.ours",
+    "gates": "benchmarks.training.gates",
+    "trl": "benchmarks.training.peers",
+    "trainer": "benchmarks.training.peers",
 }
 """Imported by kind: a peer's process must not hold what only the engine needs, and the other way round."""
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.training_ablations import ABLATIONS, WHOLE, Ablation
-from benchmarks.training_corpora import DATASET_TYPES, TRAINED, records
-from benchmarks.training_limit import Speeds, seconds_of
-from benchmarks.training_machine import describe, pace
-from benchmarks.training_memory import forget_peak, peak_bytes
-from benchmarks.training_work import (
+from benchmarks.training.ablations import ABLATIONS, WHOLE, Ablation
+from benchmarks.training.corpora import DATASET_TYPES, TRAINED, records
+from benchmarks.training.limit import Speeds, seconds_of
+from benchmarks.training.machine import describe, pace
+from benchmarks.training.memory import forget_peak, peak_bytes
+from benchmarks.training.work import (
     SEED,
     Outcome,
     Setup,

@@ -14,8 +14,8 @@ from unittest import mock
 
 import engine.client
 from benchmarks.spine import LEVEL_1
-from benchmarks.training_statistics import Estimate, estimate
-from benchmarks.training_workers import ROOT
+from benchmarks.training.statistics import Estimate, estimate
+from benchmarks.training.workers import ROOT
 from engine.client import EngineClient
 from engine.config import TrainingHyperparameters
 from engine.presets import LORA_PRESETS, TRAINING_PRESETS
@@ -143,7 +143,7 @@ def _run_fresh(
     with (
         log.open("wb") as stderr,
         subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.training_fresh", json.dumps(job)],
+            [sys.executable, "-m", "benchmarks.training.fresh", json.dumps(job)],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,

@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from benchmarks.training_cells import MOST_REPEATS, Measurer
-from benchmarks.training_corpora import DATASET_TYPES
-from benchmarks.training_jobs import JobsPlan, JobsResult, run_jobs
-from benchmarks.training_plot import draw
-from benchmarks.training_report import Gate, Report, gates_table, jobs_text, machine_text
-from benchmarks.training_results import LOSS_TOLERANCE, GateFailedError
-from benchmarks.training_work import (
+from benchmarks.training.cells import MOST_REPEATS, Measurer
+from benchmarks.training.corpora import DATASET_TYPES
+from benchmarks.training.jobs import JobsPlan, JobsResult, run_jobs
+from benchmarks.training.plot import draw
+from benchmarks.training.report import Gate, Report, gates_table, jobs_text, machine_text
+from benchmarks.training.results import LOSS_TOLERANCE, GateFailedError
+from benchmarks.training.work import (
     MAIN_BATCH,
     MAIN_EXAMPLES,
     Cell,
@@ -32,7 +32,7 @@ from benchmarks.training_work import (
     read_corpora,
     steps_in_epoch,
 )
-from benchmarks.training_workers import ISAS, ROOT, Workers, chosen_variables, environments
+from benchmarks.training.workers import ISAS, ROOT, Workers, chosen_variables, environments
 from engine.config import LoraHyperparameters
 from engine.tests.factories import prepared_bundled_model
 

@@ -8,10 +8,10 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib import pyplot
 
-from benchmarks.training_arms import ARMS, TECHNIQUES
-from benchmarks.training_report import Report
-from benchmarks.training_results import WHOLE, CellResult
-from benchmarks.training_statistics import Estimate
+from benchmarks.training.arms import ARMS, TECHNIQUES
+from benchmarks.training.report import Report
+from benchmarks.training.results import WHOLE, CellResult
+from benchmarks.training.statistics import Estimate
 
 OURS, OTHERS = "#2f6f4f", "#9aa5ad"
 _SETTINGS = {
