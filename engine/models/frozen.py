@@ -25,7 +25,6 @@ class FrozenProjection:
 
     def __init__(self, linears: Sequence[Any]) -> None:
         self._linears = list(linears)
-        self.input_size = int(linears[0].in_features)
         self.outputs: list[slice] = []
         start = 0
         for linear in linears:
