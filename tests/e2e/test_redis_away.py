@@ -55,7 +55,7 @@ def test_jobs_go_on_and_pages_poll_without_redis(
     sign_up(page, "student-redis")
     upload_dataset(page, LEVEL_1, "Level 1")
     dataset = page.url
-    start_job(page, "Begun with Redis", epochs=4)
+    start_job(page, "Begun with Redis", epochs=60)
     progress = page.locator("#job-status .job-progress__text")
     expect(progress).to_contain_text("1 of", timeout=JOB_LIMIT_MILLISECONDS)
 
