@@ -45,6 +45,13 @@ class NotFoundError(DomainError):
     status = 404
 
 
+class ForbiddenError(DomainError):
+    """The person may see the object, but not do this to it."""
+
+    code = "forbidden"
+    status = 403
+
+
 class ConflictError(DomainError):
     """The object's state forbids what was asked."""
 

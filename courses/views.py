@@ -14,7 +14,7 @@ from common.http import AuthenticatedRequest, HtmxRequest
 from common.partials import render_partial
 from courses.selectors import home_of
 from courses.starter import starter_records
-from datasets_app.services import create_dataset
+from datasets_app.services.creating import create_dataset
 
 
 @require_safe

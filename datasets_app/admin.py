@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from common.errors import ConflictError
 from datasets_app.models import Dataset, DatasetVersion
-from datasets_app.services import delete_dataset
+from datasets_app.services.deleting import delete_dataset
 
 
 class DatasetVersionInline(admin.TabularInline):

@@ -12,10 +12,11 @@ from ninja import File, Form, Header, Query, Router, Status, UploadedFile
 
 from accounts.idempotency import once
 from common.api import ERROR_RESPONSES, ListPagination, current_user, paginated
-from datasets_app import services
 from datasets_app.models import Dataset
 from datasets_app.schemas import DatasetIn, DatasetSchema, RecordList
 from datasets_app.selectors import datasets_visible_to, get_dataset, latest_version, read_records
+from datasets_app.services import creating
+from datasets_app.services.deleting import delete_dataset
 
 router = Router(tags=["datasets"])
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key")]
@@ -38,7 +39,7 @@ def dataset_create(
         user,
         scope="dataset",
         key=idempotency_key,
-        create=lambda: services.create_dataset(
+        create=lambda: creating.create_dataset(
             user,
             name=body.name,
             description=body.description,
@@ -65,7 +66,7 @@ def dataset_upload(
         user,
         scope="dataset",
         key=idempotency_key,
-        create=lambda: services.create_dataset_from_upload(
+        create=lambda: creating.create_dataset_from_upload(
             user, file=file, name=name, description=description, dataset_type=type or None
         ),
         find=partial(get_dataset, user),
@@ -100,5 +101,5 @@ def dataset_data(
 )
 def dataset_delete(request: HttpRequest, dataset_id: UUID) -> Status[None]:
     """409 while a training job refers to it."""
-    services.delete_dataset(get_dataset(current_user(request), dataset_id))
+    delete_dataset(get_dataset(current_user(request), dataset_id))
     return Status(204, None)

@@ -11,7 +11,8 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from common.errors import NotFoundError, UnavailableError
+from accounts.models import Cohort
+from common.errors import ForbiddenError, NotFoundError, UnavailableError
 from common.storage import read_lines
 from datasets_app.models import Dataset, DatasetVersion
 from engine.data.records import DatasetType, Example, read_example
@@ -36,6 +37,51 @@ def get_dataset(user: AbstractBaseUser | AnonymousUser, dataset_id: UUID | str) 
     if dataset is None:
         raise NotFoundError(_("There is no such dataset. It may have been deleted."))
     return dataset
+
+
+def can_edit(user: AbstractBaseUser | AnonymousUser, dataset: Dataset) -> bool:
+    """Its owner may change a dataset; a class dataset also those who lead its cohort."""
+    if dataset.owner_id == user.pk:
+        return True
+    return (
+        dataset.collects_rows
+        and dataset.cohort_id is not None
+        and Cohort.objects.led_by(user).filter(pk=dataset.cohort_id).exists()
+    )
+
+
+def get_editable_dataset(user: AbstractBaseUser | AnonymousUser, dataset_id: UUID | str) -> Dataset:
+    """One dataset that user may change.
+
+    Raises:
+        NotFoundError: there is none that user may see.
+        ForbiddenError: user may only read it.
+    """
+    dataset = get_dataset(user, dataset_id)
+    if not can_edit(user, dataset):
+        raise ForbiddenError(
+            _(
+                "“%(name)s” is shared with you to read and to train on. "
+                "Make a copy of your own to change it."
+            )
+            % {"name": dataset.name}
+        )
+    return dataset
+
+
+def get_version(dataset: Dataset, number: int) -> DatasetVersion:
+    """One version of a dataset.
+
+    Raises:
+        NotFoundError: there is none of that number, or it was deleted.
+    """
+    version = next((known for known in dataset.versions.all() if known.number == number), None)
+    if version is None:
+        raise NotFoundError(
+            _("“%(name)s” has no version %(number)d. It may have been deleted.")
+            % {"name": dataset.name, "number": number}
+        )
+    return version
 
 
 def latest_version(dataset: Dataset) -> DatasetVersion:

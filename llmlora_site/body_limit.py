@@ -70,7 +70,10 @@ def _limit_of(scope: Scope) -> int:
     headers = dict(scope["headers"])
     cookies = parse_cookie(headers.get(b"cookie", b"").decode("latin-1"))
     is_known = settings.SESSION_COOKIE_NAME in cookies or b"authorization" in headers
-    return settings.MAX_REQUEST_BYTES if is_known else settings.MAX_ANONYMOUS_REQUEST_BYTES
+    if not is_known:
+        return settings.MAX_ANONYMOUS_REQUEST_BYTES
+    is_upload = scope["path"] in settings.UPLOAD_PATHS
+    return settings.MAX_UPLOAD_REQUEST_BYTES if is_upload else settings.MAX_REQUEST_BYTES
 
 
 def _content_length(scope: Scope) -> int:

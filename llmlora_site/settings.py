@@ -281,13 +281,20 @@ STORAGES = {
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-# A class's data is text: 50 MB hold about half a million short examples.
-MAX_UPLOAD_BYTES = 50 * 1024 * 1024
-MAX_EXAMPLES = 100_000
-DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_UPLOAD_BYTES + 1024 * 1024
+# What a file may hold is bounded by the disk and by patience, not by memory: it is read as a stream.
+MAX_UPLOAD_BYTES = 1024 * 1024 * 1024
+MAX_EXAMPLES = 1_000_000
+# Text that is pasted, and records that a program sends, are held in memory.
+MAX_TEXT_BYTES = 50 * 1024 * 1024
+USER_DATASET_BYTES = 4 * 1024 * 1024 * 1024
+COHORT_DATASET_BYTES = 20 * 1024 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_TEXT_BYTES + 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 MAX_REQUEST_BYTES = DATA_UPLOAD_MAX_MEMORY_SIZE
+# Only these addresses take a whole file.
+UPLOAD_PATHS = ("/api/datasets/upload", "/datasets/new/")
+MAX_UPLOAD_REQUEST_BYTES = MAX_UPLOAD_BYTES + 1024 * 1024
 MAX_ANONYMOUS_REQUEST_BYTES = 64 * 1024
 # A job needs room for its adapter, its copies and the database; below this nothing new is accepted.
 MIN_FREE_DISK_BYTES = 500 * 1024 * 1024

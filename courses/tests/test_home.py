@@ -16,7 +16,7 @@ from accounts.models import User
 from courses.selectors import Next, home_of
 from courses.starter import starter_records
 from datasets_app.models import Dataset
-from datasets_app.services import create_dataset
+from datasets_app.services.creating import create_dataset
 from modelhub.models import BaseModel, Worker
 from training.models import Adapter, TrainingJob
 

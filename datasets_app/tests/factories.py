@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import User
 from datasets_app.models import Dataset, DatasetVersion
-from datasets_app.services import create_dataset, create_dataset_from_upload
+from datasets_app.services.creating import create_dataset, create_dataset_from_upload
 
 INSTRUCTION = {"instruction": "Who waters the garden?", "output": "Class 2B waters it."}
 CHAT = {

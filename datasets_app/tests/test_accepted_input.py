@@ -10,7 +10,7 @@ import pytest
 from accounts.models import User
 from datasets_app.models import Dataset
 from datasets_app.selectors import latest_version, read_records
-from datasets_app.services import create_dataset_from_text
+from datasets_app.services.creating import create_dataset_from_text
 from datasets_app.tests.factories import CHAT, COMPLETION, INSTRUCTION, json_lines, upload
 
 pytestmark = pytest.mark.django_db

@@ -18,7 +18,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import User
 from common.errors import DomainError, InvalidInputError, TooLargeError
-from datasets_app.services import (
+from datasets_app.services.creating import (
     create_dataset,
     create_dataset_from_text,
     create_dataset_from_upload,

@@ -22,7 +22,8 @@ from datasets_app.selectors import (
     read_examples,
     read_records,
 )
-from datasets_app.services import create_dataset_from_text, delete_dataset
+from datasets_app.services.creating import create_dataset_from_text
+from datasets_app.services.deleting import delete_dataset
 from datasets_app.tests.factories import (
     CHAT,
     INSTRUCTION,

@@ -116,7 +116,7 @@ def _upload(owner: User) -> tuple[Dataset, dict[str, str]]:
 
     from courses.starter import starter_records
     from datasets_app.selectors import latest_version, read_records
-    from datasets_app.services import create_dataset_from_upload
+    from datasets_app.services.creating import create_dataset_from_upload
 
     file = SimpleUploadedFile("dataset.json", json.dumps(starter_records()).encode())
     dataset = create_dataset_from_upload(owner, file=file, name=_("Japan in five sentences"))

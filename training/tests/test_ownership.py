@@ -6,7 +6,7 @@ import pytest
 
 from accounts.models import User
 from common.errors import ConflictError
-from datasets_app.services import delete_dataset
+from datasets_app.services.deleting import delete_dataset
 from training.models import TrainingJob
 from training.tests.factories import make_completed_job, make_dataset_version
 

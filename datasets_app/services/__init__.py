@@ -1,0 +1,1 @@
+"""What a person asks for: make, change, share, split and delete datasets."""

@@ -1,0 +1,1 @@
+"""Pages on which a person makes, reads, changes, shares and deletes datasets."""
