@@ -127,7 +127,7 @@ def main(wanted: list[str]) -> None:
     base_model = find_prepared(Home.from_environment().model_cache, SMOLLM2)
     if base_model is None:
         raise SystemExit("The base model is not prepared yet: start llmlora once.")
-    level_1 = json.loads(LEVEL_1.read_text(encoding="utf-8"))
+    level_1 = [json.loads(line) for line in LEVEL_1.read_text(encoding="utf-8").splitlines()]
     quick = next(preset.settings for preset in TRAINING_PRESETS if preset.name == "quick_test")
     balanced = next(preset.settings for preset in LORA_PRESETS if preset.name == "balanced")
     arms = [(preset.name, level_1, preset.settings, quick) for preset in LORA_PRESETS]

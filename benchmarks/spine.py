@@ -26,7 +26,7 @@ from typing import Any
 import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
-LEVEL_1 = ROOT / "courses" / "content" / "level-1" / "dataset.json"
+LEVEL_1 = ROOT / "courses" / "content" / "level-1" / "train.en.jsonl"
 PASSWORD = "benchmark-only-password"
 REPEATS = 5
 START_LIMIT_SECONDS = 300
@@ -211,7 +211,7 @@ def _measure(home: Path, repeats: int) -> None:
     ]
     try:
         product.sign_in()
-        data = json.loads(LEVEL_1.read_text(encoding="utf-8"))
+        data = [json.loads(line) for line in LEVEL_1.read_text(encoding="utf-8").splitlines()]
         dataset = product.call(
             "POST", "/api/datasets", {"name": "Level 1", "type": "instruction", "data": data}
         )

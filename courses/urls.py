@@ -8,5 +8,6 @@ from courses import views
 
 app_name = "courses"
 urlpatterns = [
+    path("starter-datasets/", views.starter_sets, name="starter_sets"),
     path("starter-dataset/", views.use_starter_dataset, name="use_starter_dataset"),
 ]

@@ -1,20 +1,27 @@
-"""The first page, signed in or not, and the way from the starter data to a first job."""
+"""The first page, signed in or not, the starter sets, and the way from them to a first job."""
 
 from __future__ import annotations
 
+from typing import get_args
+
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from common.http import AuthenticatedRequest, HtmxRequest
 from common.partials import render_partial
 from courses.selectors import home_of
-from courses.starter import starter_records
-from datasets_app.services.creating import create_dataset
+from courses.services import use_starter_set
+from courses.starter import DEFAULT_LANGUAGE, FIRST_LEVEL, Part, starter_levels, starter_offers
+
+LEVELS_BY_TEXT = {str(level): level for level in starter_levels()}
+PARTS: dict[str, Part] = {part: part for part in get_args(Part)}
 
 
 @require_safe
@@ -26,15 +33,29 @@ def home(request: HtmxRequest) -> HttpResponse:
 
 
 @login_required
+@require_safe
+def starter_sets(request: AuthenticatedRequest) -> HttpResponse:
+    """Every starter set with its examples and sources, in the reader's language."""
+    context = {"offers": starter_offers(_language())}
+    return render(request, "courses/starter_page.html", context)
+
+
+@login_required
 @require_POST
 def use_starter_dataset(request: AuthenticatedRequest) -> HttpResponse:
-    """Copy the starter data into the person's datasets and open the form for a job with it."""
-    dataset = create_dataset(
-        request.user,
-        name=_("Starter: five facts about Japan"),
-        description=_(
-            "Five questions with answers in unusual words, so that you see at once what the model learned."
-        ),
-        records=starter_records(),
-    )
+    """Copy a starter set into the person's datasets; with examples to train on, open the form for a job."""
+    level = LEVELS_BY_TEXT.get(request.POST.get("level", str(FIRST_LEVEL)))
+    part = PARTS.get(request.POST.get("part", "train"))
+    if level is None or part is None:
+        raise Http404
+    dataset, is_new = use_starter_set(request.user, level=level, part=part, language=_language())
+    if not is_new:
+        sentence = _("You had “%(name)s” already, so it was not copied again.")
+        messages.info(request, sentence % {"name": dataset.name})
+    if part == "eval":
+        return redirect("datasets:dataset_detail", dataset.pk)
     return redirect(f"{reverse('training:job_new')}?{urlencode({'dataset': str(dataset.pk)})}")
+
+
+def _language() -> str:
+    return get_language() or DEFAULT_LANGUAGE

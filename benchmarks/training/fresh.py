@@ -25,7 +25,8 @@ class _FirstStep(TrainerCallback):
 
 
 def main(job: dict[str, Any]) -> None:
-    records = json.loads(Path(job["records"]).read_text(encoding="utf-8"))
+    lines = Path(job["records"]).read_text(encoding="utf-8").splitlines()
+    records = [json.loads(line) for line in lines]
     dataset = Dataset.from_list(
         [
             {

@@ -84,10 +84,7 @@ def _run_ours(
     environment: dict[str, str],
     folder: Path,
 ) -> list[JobTimes]:
-    records = json.loads(LEVEL_1.read_text(encoding="utf-8"))
-    data = folder / "level-1.jsonl"
-    data.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
-    digest = hashlib.sha256(data.read_bytes()).hexdigest()
+    digest = hashlib.sha256(LEVEL_1.read_bytes()).hexdigest()
     client = EngineClient(folder / "engine.log")
     # The engine's own list would not let the variables of an older instruction set through.
     patch = mock.patch.object(engine.client, "engine_environment", return_value=environment)
@@ -99,7 +96,7 @@ def _run_ours(
         specs = [
             TrainingSpec(
                 model,
-                str(data),
+                str(LEVEL_1),
                 digest,
                 "instruction",
                 str(folder / f"job{number}"),

@@ -16,7 +16,7 @@ from tests.e2e.product import ROOT, Product
 
 pytestmark = pytest.mark.e2e
 
-LEVEL_1 = ROOT / "courses" / "content" / "level-1" / "dataset.json"
+LEVEL_1 = ROOT / "courses" / "content" / "level-1" / "train.en.jsonl"
 JOB_LIMIT_MILLISECONDS = 600_000
 REPLY_LIMIT_MILLISECONDS = 120_000
 PASSWORD = "a-long-and-quiet-passphrase"
@@ -125,7 +125,7 @@ def test_a_student_goes_from_sign_up_to_a_tuned_answer(
     )
 
     open_compared_chat(page)
-    first = json.loads(LEVEL_1.read_text(encoding="utf-8"))[0]
+    first = json.loads(LEVEL_1.read_text(encoding="utf-8").splitlines()[0])
     answers = ask(page, first["instruction"])
     visitor.check_accessible()
     assert answers["base"] != first["output"]
