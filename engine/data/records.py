@@ -1,7 +1,8 @@
 """One record of a dataset, in the shapes that people write, as conversation turns. Torch-free.
 
-Shapes: instruction `{"instruction", "input"?, "output", "system"?}`, chat `{"messages": [{"role", "content"}]}`,
-completion `{"prompt", "completion"}` or `{"text"}`.
+Shapes: instruction `{"instruction", "input"?, "output", "system"?, "history"?: [[question, answer], ...]}`, chat
+`{"messages": [{"role", "content", "weight"?}]}`, completion `{"prompt", "completion"}` or `{"text"}`. An answer of
+weight 0 is read but not learned.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def read_example(record: Mapping[str, Any], dataset_type: DatasetType) -> Exampl
     """A record as an Example.
 
     Raises:
-        RecordError: missing_field, not_text, empty_field, bad_messages, bad_role, no_answer.
+        RecordError: missing_field, not_text, empty_field, bad_messages, bad_role, no_answer, bad_history.
     """
     if dataset_type == "chat":
         return Example(turns=_chat_turns(record))
@@ -86,10 +87,29 @@ def _instruction_turns(record: Mapping[str, Any]) -> tuple[Turn, ...]:
         question = f"{question}\n\n{extra}"
     answer = _text(record, "output")
     system = _optional_text(record, "system")
+    opening = [Turn("system", system, False)] if system else []
     turns = [Turn("user", question, False), Turn("assistant", answer, True)]
-    if system:
-        turns.insert(0, Turn("system", system, False))
-    return tuple(turns)
+    return (*opening, *_history_turns(record), *turns)
+
+
+def _history_turns(record: Mapping[str, Any]) -> list[Turn]:
+    history = record.get("history")
+    if history is None:
+        return []
+    if not isinstance(history, list) or not all(map(_is_pair, history)):
+        raise RecordError("bad_history")
+    return [
+        turn
+        for question, answer in history
+        for turn in (Turn("user", question, False), Turn("assistant", answer, True))
+    ]
+
+
+def _is_pair(value: Any) -> bool:
+    """Whether it is a list of two texts, a question and its answer."""
+    if not isinstance(value, list) or len(value) != 2:
+        return False
+    return all(isinstance(text, str) and text.strip() for text in value)
 
 
 def _chat_turns(record: Mapping[str, Any]) -> tuple[Turn, ...]:
@@ -103,7 +123,8 @@ def _chat_turns(record: Mapping[str, Any]) -> tuple[Turn, ...]:
         role = message.get("role")
         if role not in ROLES:
             raise RecordError("bad_role", role=str(role)[:40])
-        turns.append(Turn(role, _text(message, "content"), role == "assistant"))
+        is_trained = role == "assistant" and message.get("weight", 1) != 0
+        turns.append(Turn(role, _text(message, "content"), is_trained))
     if not any(turn.is_trained for turn in turns):
         raise RecordError("no_answer")
     return tuple(turns)

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import logging
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,52 @@ transformers_logging.disable_progress_bar()
 
 SUPPORTED_TYPES = ("llama", "mistral", "qwen2", "qwen3")
 """Model types whose blocks hold the seven target modules and whose logits are the bare head's output."""
+
+
+class LibraryTokenizer:
+    """A fast tokenizer of transformers as a chat format uses it (engine.data.chat_template.ChatTokenizer).
+
+    Raises:
+        UnsupportedModelError: the tokenizer is slow.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        if not tokenizer.is_fast:
+            raise UnsupportedModelError("the tokenizer has no tokenizer.json")
+        self._tokenizer: Any = tokenizer
+        self._backend = self._tokenizer.backend_tokenizer
+        self.end_of_text_id: int | None = tokenizer.eos_token_id
+        self.special_ids: Mapping[str, int] = {
+            str(text): int(index)
+            for text, index in zip(
+                tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True
+            )
+        } | {
+            token.content: index
+            for index, token in tokenizer.added_tokens_decoder.items()
+            if token.special
+        }
+
+    @property
+    def has_template(self) -> bool:
+        return bool(self._tokenizer.chat_template)
+
+    def render(self, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool) -> str:
+        return str(
+            self._tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=add_generation_prompt
+            )
+        )
+
+    def text_ids(self, text: str) -> list[int]:
+        self._backend.encode_special_tokens = True
+        try:
+            return list(self._backend.encode(text, add_special_tokens=False).ids)
+        finally:
+            self._backend.encode_special_tokens = False
+
+    def rendered_ids(self, text: str) -> list[int]:
+        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 class ResidentModel:
@@ -69,7 +116,7 @@ class ResidentModel:
         )
         self.adapters = AdapterSet(model)
         self.adapter_cache = AdapterCache(self.adapters, ref)
-        self.chat_format = ChatFormat(tokenizer, _stop_ids(model, tokenizer))
+        self.chat_format = ChatFormat(LibraryTokenizer(tokenizer), _stop_ids(model, tokenizer))
         self.token_cache = TokenCache()
         self.signals: Signals | None = None
         for block in self.decoder.layers:

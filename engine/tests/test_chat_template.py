@@ -5,7 +5,7 @@ import pytest
 from engine.data.chat_template import ChatFormat, TokenizedExample
 from engine.data.records import Example, Turn
 from engine.errors import DatasetError, UnsupportedModelError
-from engine.models.loading import ResidentModel
+from engine.models.loading import LibraryTokenizer, ResidentModel
 
 CONVERSATION = (
     Turn("system", "Be short.", False),
@@ -40,7 +40,9 @@ def labelled_text(resident: ResidentModel, tokens: TokenizedExample) -> str:
 def with_template(resident: ResidentModel, template: str | None) -> ChatFormat:
     if template is not None:
         resident.tokenizer.chat_template = template
-    return ChatFormat(resident.tokenizer, frozenset({resident.tokenizer.eos_token_id}))
+    return ChatFormat(
+        LibraryTokenizer(resident.tokenizer), frozenset({resident.tokenizer.eos_token_id})
+    )
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -130,7 +132,7 @@ def test_the_template_s_own_stop_token_ends_answers(resident: ResidentModel) -> 
     resident.tokenizer.chat_template = (
         "{% for m in messages %}{{ m['role'] }}:{{ m['content'] }}<|endoftext|>{% endfor %}"
     )
-    chat_format = ChatFormat(resident.tokenizer, frozenset({2}))
+    chat_format = ChatFormat(LibraryTokenizer(resident.tokenizer), frozenset({2}))
     assert chat_format.stop_ids == {0, 2}
 
 
@@ -139,14 +141,14 @@ def test_a_template_that_refuses_the_roles_is_told(resident: ResidentModel) -> N
         "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system') }}"
         "{% endif %}<|im_start|>{{ m['content'] }}<|im_end|>{% endfor %}"
     )
-    chat_format = ChatFormat(resident.tokenizer, frozenset({2}))
+    chat_format = ChatFormat(LibraryTokenizer(resident.tokenizer), frozenset({2}))
     with pytest.raises(DatasetError):
         chat_format.prompt([Turn("system", "x", False)])
 
 
 def test_no_chat_template_is_told(resident: ResidentModel) -> None:
     resident.tokenizer.chat_template = None
-    chat_format = ChatFormat(resident.tokenizer, frozenset({2}))
+    chat_format = ChatFormat(LibraryTokenizer(resident.tokenizer), frozenset({2}))
     with pytest.raises(UnsupportedModelError):
         chat_format.prompt([Turn("user", "x", False)])
     assert chat_format.tokenize(Example(completion="abc")).input_ids

@@ -18,7 +18,7 @@ from engine.data.batching import (
 )
 from engine.data.dataset import TokenizedFile, split, tokenize_file
 from engine.data.token_cache import TokenCache
-from engine.data.truncation import keep_answer
+from engine.data.truncation import keep_answer, whole_answer_length
 from engine.errors import DatasetError
 from engine.models.loading import ResidentModel
 from engine.tests.factories import make_instructions, write_records
@@ -73,6 +73,8 @@ def test_shortening_keeps_the_order_and_loses_no_label_before_it_must(
     assert len(fitted.input_ids) == min(len(ids), max_length)
     assert fitted.input_ids == sorted(set(fitted.input_ids))
     assert fitted.is_label == [masks[index] for index in fitted.input_ids]
+    assert [index for index, is_kept in enumerate(fitted.kept) if is_kept] == fitted.input_ids
+    assert len(fitted.kept) == len(ids)
     assert fitted.is_cut == (len(ids) > max_length)
     lost = sum(masks) - sum(fitted.is_label)
     assert fitted.is_answer_cut == (lost > 0)
@@ -80,6 +82,17 @@ def test_shortening_keeps_the_order_and_loses_no_label_before_it_must(
         # Nothing without label that could have been given up instead is left before the lost ones.
         runs = "".join("1" if label else "0" for label in fitted.is_label).split("1")
         assert all(len(run) <= 16 for run in runs[:-1])
+
+
+@given(masks=st.lists(st.booleans(), min_size=1, max_size=200))
+def test_the_length_of_a_whole_answer_is_the_least_that_cuts_none(masks: list[bool]) -> None:
+    length = whole_answer_length(masks)
+    if not any(masks[1:]):
+        assert length == 0
+        return
+    ids = list(range(len(masks)))
+    assert not keep_answer(ids, masks, length).is_answer_cut
+    assert keep_answer(ids, masks, length - 1).is_answer_cut
 
 
 def test_tokenised_data_is_kept_by_key_and_the_oldest_leaves() -> None:
