@@ -1,13 +1,14 @@
-"""Accounts and their API tokens for instructors."""
+"""Accounts, cohorts and API tokens for instructors."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import ApiToken, User
+from accounts.models import ApiToken, Cohort, Membership, User
 
 
 @admin.register(User)
@@ -18,6 +19,30 @@ class UserAdmin(BaseUserAdmin):
         *(BaseUserAdmin.fieldsets or ()),
         (_("Preferences"), {"fields": ["display_name", "language", "theme"]}),
     ]
+
+
+class MembershipInline(admin.TabularInline):
+    model = Membership
+    extra = 1
+    autocomplete_fields = ["user"]
+    fields = ["user", "role"]
+
+
+@admin.register(Cohort)
+class CohortAdmin(admin.ModelAdmin):
+    """Who learns together, who leads, and how much space their datasets may take."""
+
+    list_display = ["name", "people_count", "dataset_quota_bytes", "created_at"]
+    search_fields = ["name"]
+    fields = ["name", "dataset_quota_bytes"]
+    inlines = [MembershipInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Cohort]:
+        return super().get_queryset(request).annotate(people=Count("memberships"))
+
+    @admin.display(description=_("people"), ordering="people")
+    def people_count(self, cohort: Cohort) -> int:
+        return cohort.people  # type: ignore[attr-defined]
 
 
 @admin.register(ApiToken)
