@@ -7,9 +7,13 @@ from typing import Any, cast
 
 from accounts.models import User
 from common.storage import check_free_space
+from datasets_app.checking import limits
+from datasets_app.faults import refusal
+from datasets_app.intake.mapping import native_mapping
+from datasets_app.intake.pipeline import Order, read_records
 from datasets_app.lifecycle import scratch_file, store_version
 from datasets_app.models import DatasetVersion
-from datasets_app.parsing.pipeline import parse_records
+from datasets_app.quotas import check_version_quota
 from engine.data.records import DatasetType
 
 
@@ -29,12 +33,16 @@ def save_records(
     Raises:
         InvalidInputError: a record can not be used; its line is its number.
         ConflictError: base is not the newest version any more.
+        TooLargeError: the owner's space is used up.
         DiskFullError: no room for it.
     """
     check_free_space()
+    dataset_type = cast(DatasetType, base.dataset.type)
+    order = Order(limits(), dataset_type=dataset_type, mapping=native_mapping(dataset_type))
     with scratch_file() as draft:
         with draft.open("wb") as sink:
-            parsed = parse_records(
-                records, sink=sink, dataset_type=cast(DatasetType, base.dataset.type)
-            )
-        return store_version(base, parsed, draft, author=author, change=change)
+            outcome = read_records(records, sink, order)
+        if not outcome.is_clean:
+            raise refusal(outcome)
+        check_version_quota(base.dataset, draft.stat().st_size, asked_by=author)
+        return store_version(base, outcome, draft, author=author, change=change)
