@@ -81,7 +81,7 @@ class DatasetAdmin(admin.ModelAdmin):
 
     def _delete(self, request: HttpRequest, dataset: Dataset) -> None:
         try:
-            delete_dataset(dataset)
+            delete_dataset(dataset, actor=request.user)
         except ConflictError as error:
             self.message_user(request, str(error.message), messages.ERROR)
 

@@ -14,7 +14,13 @@ TYPE_CHOICES = [("", _("Find out from the data")), *Dataset.Type.choices]
 
 
 class DatasetForm(forms.Form):
-    """What both ways ask for."""
+    """What every way asks for.
+
+    Attributes:
+        source: which way it is: file, paste or hub.
+    """
+
+    source = ""
 
     name = forms.CharField(label=_("Name"), max_length=120)
     description = forms.CharField(
@@ -38,30 +44,41 @@ class DatasetForm(forms.Form):
     def labels(self) -> dict[str, Any]:
         """The cleaned labels, as the services take them."""
         return {
-            "name": self.cleaned_data["name"],
-            "description": self.cleaned_data["description"],
-            "dataset_type": self.cleaned_data["type"] or None,
+            "name": self.cleaned_data.get("name", ""),
+            "description": self.cleaned_data.get("description", ""),
+            "dataset_type": self.cleaned_data.get("type") or None,
         }
 
 
 class UploadForm(DatasetForm):
+    """A file for a new dataset; with is_version for the next version of one, which has its labels already."""
+
+    source = "file"
     file = forms.FileField(
         label=_("File"),
         # An empty file gets the same sentence here as through the API.
         allow_empty_file=True,
         error_messages={"required": _("Choose a file with your examples.")},
         widget=forms.FileInput(
-            attrs={"accept": ".json,.jsonl,.ndjson,.csv,.tsv,.txt", "class": "input"}
+            attrs={
+                "accept": ".json,.jsonl,.ndjson,.csv,.tsv,.txt,.parquet,.gz",
+                "class": "input",
+            }
         ),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, is_version: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if is_version:
+            for name in ("name", "description", "type"):
+                del self.fields[name]
+            return
         self.fields["name"].required = False
         self.fields["name"].help_text = _("Left empty, it takes the name of the file.")
 
 
 class PasteForm(DatasetForm):
+    source = "paste"
     text = forms.CharField(
         label=_("Examples"),
         # Stripped text would shift the numbers of its lines.

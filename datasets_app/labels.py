@@ -85,7 +85,7 @@ def clean_file_name(file_name: str) -> str:
 
 def name_from_file(file_name: str) -> str:
     """A dataset's name made of its file's name."""
-    stem = PurePosixPath(file_name).stem.strip()
+    stem = PurePosixPath(file_name.removesuffix(".gz")).stem.strip()
     return stem[:_NAME_LENGTH].strip() or _("Dataset")
 
 

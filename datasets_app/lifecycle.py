@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.core.files.storage import default_storage
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from common.errors import ConflictError
 from common.storage import delete_prefix, raise_if_full, save_file, sha256_of_file
-from datasets_app.models import Dataset, DatasetVersion
-from datasets_app.parsing.pipeline import ParsedDataset
-from datasets_app.storing import dataset_prefix, delete_unshared_file
+from datasets_app.intake.outcome import Outcome
+from datasets_app.models import Dataset, DatasetImport, DatasetVersion
+from datasets_app.storing import dataset_prefix
 from datasets_app.token_stats import measure_tokens
 
 
@@ -36,7 +37,7 @@ def scratch_file() -> Iterator[Path]:
 
 def store_dataset(
     dataset: Dataset,
-    parsed: ParsedDataset,
+    outcome: Outcome,
     draft: Path,
     *,
     source_name: str = "",
@@ -47,8 +48,9 @@ def store_dataset(
     Raises:
         DiskFullError: no room for it.
     """
-    dataset.type = parsed.dataset_type
-    version = _version(dataset, 1, parsed, draft)
+    assert outcome.dataset_type is not None
+    dataset.type = outcome.dataset_type
+    version = _version(dataset, 1, outcome, draft)
     version.source_name = source_name
     version.created_by = dataset.owner
     version.change = change or {}
@@ -64,65 +66,108 @@ def store_dataset(
     return dataset
 
 
+def store_import(order: DatasetImport, outcome: Outcome, draft: Path) -> Dataset:
+    """Save draft as the dataset, or as the next version of the target, that the import was made for.
+
+    Raises:
+        ConflictError: the target was changed in the meantime.
+        DiskFullError: no room for it.
+    """
+    if order.target is None:
+        dataset = Dataset(owner=order.owner, name=order.name, description=order.description)
+        return store_dataset(dataset, outcome, draft, source_name=order.source_name)
+    store_version(
+        order.target.latest,
+        outcome,
+        draft,
+        author=order.owner,
+        change={"code": "uploaded", "file": order.source_name},
+        source_name=order.source_name,
+    )
+    return order.target
+
+
 def store_version(
     base: DatasetVersion,
-    parsed: ParsedDataset,
+    outcome: Outcome,
     draft: Path,
     *,
     author: User,
     change: dict[str, Any],
+    source_name: str | None = None,
 ) -> DatasetVersion:
     """Save draft as the version after base, which must still be the newest.
 
     Args:
         change: how it came to be, as `{code, ...}`.
+        source_name: of an uploaded file; without one the source stays that of base.
 
     Raises:
         ConflictError: base is not the newest version any more.
         DiskFullError: no room for it.
     """
-    version = _version(base.dataset, base.number + 1, parsed, draft)
+    version = _version(base.dataset, base.number + 1, outcome, draft)
+    # A name of its own: two writers never write the same file.
+    version.file = own_file = f"{dataset_prefix(base.dataset_id)}/{version.pk}.jsonl"
     version.created_by = author
     version.change = change
-    version.source_name = base.source_name
-    version.source_format = base.source_format
-    version.source_encoding = base.source_encoding
-    twin = base.dataset.versions.filter(digest=version.digest).first()
-    if twin is not None:
-        version.file = twin.file
+    if source_name is None:
+        version.source_name = base.source_name
+        version.source_format = base.source_format
+        version.source_encoding = base.source_encoding
     else:
-        save_file(version.file, draft)
+        version.source_name = source_name
+    save_file(own_file, draft)
     try:
-        with transaction.atomic():
-            version.save(force_insert=True)
-            base.dataset.save(update_fields=["updated_at"])
-    except IntegrityError as error:
-        delete_unshared_file(version)
-        raise ConflictError(
-            _(
-                "The dataset was changed elsewhere in the meantime. Load the page again and repeat your change."
-            )
-        ) from error
+        _append(base, version)
     except BaseException:
-        delete_unshared_file(version)
+        default_storage.delete(own_file)
         raise
+    if version.file != own_file:
+        default_storage.delete(own_file)
     return version
 
 
-def _version(dataset: Dataset, number: int, parsed: ParsedDataset, draft: Path) -> DatasetVersion:
+def _append(base: DatasetVersion, version: DatasetVersion) -> None:
+    with transaction.atomic():
+        # Locked: nobody else adds a version, or deletes the file that this one shares with an older one.
+        dataset = Dataset.objects.select_for_update().get(pk=base.dataset_id)
+        if dataset.latest.pk != base.pk:
+            raise ConflictError(changed_elsewhere())
+        twin = dataset.versions.filter(digest=version.digest).first()
+        if twin is not None:
+            version.file = twin.file
+        version.number = dataset.last_number = next_number(dataset)
+        version.save(force_insert=True)
+        dataset.save(update_fields=["updated_at", "last_number"])
+
+
+def next_number(dataset: Dataset) -> int:
+    """The number of the next version; that of a deleted one is not given again."""
+    return max(dataset.last_number, dataset.latest.number) + 1
+
+
+def changed_elsewhere() -> str:
+    return _(
+        "The dataset was changed elsewhere in the meantime. Load the page again and repeat your change."
+    )
+
+
+def _version(dataset: Dataset, number: int, outcome: Outcome, draft: Path) -> DatasetVersion:
     digest = sha256_of_file(draft)
-    name = "v1" if number == 1 else f"v{number}-{digest[:12]}"
     return DatasetVersion(
         dataset=dataset,
         number=number,
-        # Two writers of the same number write different files, so the one that loses destroys nothing.
-        file=f"{dataset_prefix(dataset.pk)}/{name}.jsonl",
+        file=f"{dataset_prefix(dataset.pk)}/v{number}.jsonl",
         digest=digest,
         size_bytes=draft.stat().st_size,
-        example_count=parsed.example_count,
-        character_count=parsed.character_count,
-        token_stats=measure_tokens(draft, parsed),
-        issues=[issue.as_dict() for issue in parsed.issues],
-        source_format=parsed.source_format,
-        source_encoding=parsed.source_encoding,
+        example_count=outcome.accepted,
+        rejected_count=outcome.rejected,
+        character_count=outcome.character_count,
+        token_stats=measure_tokens(draft, outcome),
+        issues=[finding.as_dict() for finding in outcome.findings],
+        statistics=outcome.statistics,
+        source_format=outcome.source_format,
+        source_encoding=outcome.source_encoding,
+        source_mapping=outcome.mapping.as_dict() if outcome.mapping else {},
     )

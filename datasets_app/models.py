@@ -62,6 +62,9 @@ class Dataset(UuidModel):
     )
     course = models.CharField(_("course"), max_length=40, blank=True)
     collects_rows = models.BooleanField(_("members of the cohort add rows"), default=False)
+    last_number = models.PositiveIntegerField(default=1)
+    """The highest number that a version ever had: a deleted one is not given again."""
+
     forked_from = models.ForeignKey(
         "DatasetVersion", null=True, blank=True, on_delete=models.SET_NULL, related_name="forks"
     )
@@ -91,8 +94,8 @@ class DatasetVersion(UuidModel):
 
     file holds one JSON record a line, in the shapes of engine.data.records; versions of a dataset with the same digest
     share one file. issues is a list of `{severity, code, count, places}` (datasets_app.intake.findings); statistics is
-    what datasets_app.intake.statistics gives; token_stats holds `{total, minimum, mean, maximum, counted}` of the default
-    base model; change says how the version came to be, as `{code, ...}` (datasets_app.sentences).
+    what datasets_app.intake.statistics gives; token_stats holds `{total, minimum, mean, maximum, counted}` of the
+    default base model; change says how the version came to be, as `{code, ...}` (datasets_app.sentences).
     """
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="versions")

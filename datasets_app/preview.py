@@ -17,7 +17,7 @@ from engine.data.records import Example
 EXAMPLES_PER_PAGE = 10
 SHOWN_CHARACTERS = 1500
 
-_ROLE_LABELS: dict[str, Promise] = {
+ROLE_LABELS: dict[str, Promise] = {
     "system": _("System"),
     "user": _("User"),
     "assistant": _("Assistant"),
@@ -87,4 +87,4 @@ def shown_example(example: Example, number: int) -> ShownExample:
 
 def _shown_turn(role: str, content: str, is_trained: bool) -> ShownTurn:  # noqa: FBT001
     hidden = max(0, len(content) - SHOWN_CHARACTERS)
-    return ShownTurn(role, _ROLE_LABELS[role], content[:SHOWN_CHARACTERS], is_trained, hidden)
+    return ShownTurn(role, ROLE_LABELS[role], content[:SHOWN_CHARACTERS], is_trained, hidden)

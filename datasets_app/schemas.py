@@ -8,8 +8,9 @@ from uuid import UUID
 
 from ninja import Field, Schema
 
-from datasets_app.models import Dataset
-from datasets_app.sentences import issue_sentence
+from datasets_app.changes import change_sentence
+from datasets_app.models import Dataset, DatasetImport, DatasetVersion
+from datasets_app.sentences import import_error_sentence, issue_sentence
 from engine.data.records import DatasetType
 
 
@@ -29,14 +30,15 @@ class DatasetIn(Schema):
 
 
 class IssueSchema(Schema):
-    """Something odd that is no reason to refuse the data."""
+    """Something that was found in the data."""
 
-    severity: str = Field(description="info or warning")
+    severity: str = Field(description="error (the rows were left out), warning or info")
     code: str
     count: int
     lines: list[int] = Field(description="The first lines that have it")
     params: dict[str, Any]
-    message: str
+    excerpt: str = Field("", description="A piece of the first text that has it")
+    message: str = Field(description="What it is and what to do, in the caller's language")
 
 
 class TokenStatsSchema(Schema):
@@ -83,6 +85,130 @@ class DatasetSchema(Schema):
         return [issue | {"message": issue_sentence(issue)} for issue in dataset.latest.issues]
 
 
+class ImportSchema(Schema):
+    """A file on its way to a dataset."""
+
+    id: UUID
+    name: str
+    state: DatasetImport.State
+    size_bytes: int
+    done_bytes: int
+    done_rows: int
+    dataset_id: UUID | None = Field(description="The dataset, once the state is done")
+    error_message: str
+    issues: list[IssueSchema] = Field(description="What was found, when the state is open")
+    created_at: datetime
+
+    @staticmethod
+    def resolve_dataset_id(order: DatasetImport) -> UUID | None:
+        return order.result_id
+
+    @staticmethod
+    def resolve_error_message(order: DatasetImport) -> str:
+        return import_error_sentence(order.error) if order.error else ""
+
+    @staticmethod
+    def resolve_issues(order: DatasetImport) -> list[dict[str, Any]]:
+        found = order.report.get("findings", [])
+        return [issue | {"message": issue_sentence(issue)} for issue in found]
+
+
 class RecordList(Schema):
     items: list[dict[str, Any]]
     count: int
+
+
+class VersionSchema(Schema):
+    """One version of a dataset."""
+
+    number: int
+    size: int = Field(description="Number of examples")
+    size_bytes: int
+    digest: str = Field(description="sha256 of the stored JSON lines")
+    rejected_count: int = Field(description="Rows of the file that were left out")
+    change: str = Field(description="How it came to be, in the caller's language")
+    issues: list[IssueSchema]
+    created_at: datetime
+
+    @staticmethod
+    def resolve_size(version: DatasetVersion) -> int:
+        return version.example_count
+
+    @staticmethod
+    def resolve_change(version: DatasetVersion) -> str:
+        return change_sentence(version)
+
+    @staticmethod
+    def resolve_issues(version: DatasetVersion) -> list[dict[str, Any]]:
+        return [issue | {"message": issue_sentence(issue)} for issue in version.issues]
+
+
+class RecordIn(Schema):
+    """One example, and the version that its sender saw."""
+
+    model_config = {"extra": "forbid"}
+
+    record: dict[str, Any]
+    base_number: int = Field(description="Number of the newest version; 409 when it is another")
+
+
+class SplitIn(Schema):
+    """How a dataset is split."""
+
+    model_config = {"extra": "forbid"}
+
+    evaluation_count: int = Field(description="Examples of the evaluation set", ge=1)
+    seed: int = 0
+    training_name: str = ""
+    evaluation_name: str = ""
+
+
+class SplitSchema(Schema):
+    training: DatasetSchema
+    evaluation: DatasetSchema
+
+
+class DifferenceSchema(Schema):
+    """One row that differs; a side without it is null. Rows are numbered from 1."""
+
+    kind: str = Field(description="added, removed or changed")
+    old: int | None
+    new: int | None
+
+    @staticmethod
+    def resolve_old(difference: Any) -> int | None:
+        return None if difference.old is None else difference.old + 1
+
+    @staticmethod
+    def resolve_new(difference: Any) -> int | None:
+        return None if difference.new is None else difference.new + 1
+
+
+class ComparisonSchema(Schema):
+    """What changed from one version to another."""
+
+    added: int
+    removed: int
+    changed: int
+    unchanged: int
+    is_ordered: bool = Field(
+        description="False for large sets, whose rows are matched by content alone"
+    )
+    differences: list[DifferenceSchema]
+
+
+class LeakSchema(Schema):
+    """One example of the evaluation set that is in the training set."""
+
+    number: int
+    training_number: int
+    share: float = Field(description="Of its runs of eight words that were found")
+    is_same_question: bool
+
+
+class OverlapSchema(Schema):
+    evaluation_count: int
+    training_count: int
+    is_whole: bool = Field(description="False when the sets are too large to be compared whole")
+    leak_count: int
+    leaks: list[LeakSchema]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any, cast
 from uuid import UUID
@@ -12,15 +12,23 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import Cohort
-from common.errors import ForbiddenError, NotFoundError, UnavailableError
-from common.storage import read_lines
-from datasets_app.models import Dataset, DatasetVersion
+from common.errors import ForbiddenError, NotFoundError
+from datasets_app.intake.mapping import ColumnMapping
+from datasets_app.intake.quality import answers_of, question_of
+from datasets_app.models import ColumnMapping as SavedMapping
+from datasets_app.models import Dataset, DatasetImport, DatasetVersion
+from datasets_app.overlap import Leak, Overlap, find_overlap
+from datasets_app.stored_rows import records_of
 from engine.data.records import DatasetType, Example, read_example
 
 
 def datasets_visible_to(user: AbstractBaseUser | AnonymousUser) -> QuerySet[Dataset]:
-    """Newest first; `.latest` of each costs no further query."""
-    return Dataset.objects.visible_to(user).prefetch_related("versions")
+    """Newest first; `.latest`, the owner and the cohort of each cost no further query."""
+    return (
+        Dataset.objects.visible_to(user)
+        .select_related("owner", "cohort")
+        .prefetch_related("versions")
+    )
 
 
 def get_dataset(user: AbstractBaseUser | AnonymousUser, dataset_id: UUID | str) -> Dataset:
@@ -45,6 +53,7 @@ def can_edit(user: AbstractBaseUser | AnonymousUser, dataset: Dataset) -> bool:
         return True
     return (
         dataset.collects_rows
+        and dataset.visibility == Dataset.Visibility.COHORT
         and dataset.cohort_id is not None
         and Cohort.objects.led_by(user).filter(pk=dataset.cohort_id).exists()
     )
@@ -69,6 +78,22 @@ def get_editable_dataset(user: AbstractBaseUser | AnonymousUser, dataset_id: UUI
     return dataset
 
 
+def get_owned_dataset(user: AbstractBaseUser | AnonymousUser, dataset_id: UUID | str) -> Dataset:
+    """One dataset that is user's own, so that user may delete it.
+
+    Raises:
+        NotFoundError: there is none that user may see.
+        ForbiddenError: it is another person's.
+    """
+    dataset = get_dataset(user, dataset_id)
+    if dataset.owner_id != user.pk:
+        raise ForbiddenError(
+            _("“%(name)s” belongs to another person, who alone can delete it.")
+            % {"name": dataset.name}
+        )
+    return dataset
+
+
 def get_version(dataset: Dataset, number: int) -> DatasetVersion:
     """One version of a dataset.
 
@@ -84,6 +109,43 @@ def get_version(dataset: Dataset, number: int) -> DatasetVersion:
     return version
 
 
+def remembered_mappings(user: AbstractBaseUser | AnonymousUser) -> dict[str, ColumnMapping]:
+    """What a person chose for files with the same columns before, by signature."""
+    stored = SavedMapping.objects.filter(owner_id=user.pk).values_list("signature", "mapping")
+    found = {signature: ColumnMapping.from_dict(mapping) for signature, mapping in stored}
+    return {signature: mapping for signature, mapping in found.items() if mapping}
+
+
+def get_import(user: AbstractBaseUser | AnonymousUser, import_id: UUID | str) -> DatasetImport:
+    """One of a person's own imports.
+
+    Raises:
+        NotFoundError: there is none, or it is another person's.
+    """
+    found = DatasetImport.objects.filter(pk=import_id, owner_id=user.pk).first()
+    if found is None:
+        raise NotFoundError(_("There is no such import. It may have been discarded."))
+    return found
+
+
+def find_brought(
+    user: AbstractBaseUser | AnonymousUser, object_id: UUID | str
+) -> Dataset | DatasetImport:
+    """The dataset or the import of that id.
+
+    Raises:
+        NotFoundError: there is neither.
+    """
+    found = DatasetImport.objects.filter(pk=object_id, owner_id=user.pk).first()
+    return found or get_dataset(user, object_id)
+
+
+def open_imports(user: AbstractBaseUser | AnonymousUser) -> list[DatasetImport]:
+    """Files of a person that are being checked or wait for a decision, newest first."""
+    states = (DatasetImport.State.CHECKING, DatasetImport.State.OPEN, DatasetImport.State.FAILED)
+    return list(DatasetImport.objects.filter(owner_id=user.pk, state__in=states))
+
+
 def latest_version(dataset: Dataset) -> DatasetVersion:
     return dataset.latest
 
@@ -94,16 +156,7 @@ def read_records(version: DatasetVersion, *, limit: int, offset: int = 0) -> lis
     Raises:
         UnavailableError: the file is not there.
     """
-    try:
-        return [
-            json.loads(line) for line in islice(read_lines(version.file), offset, offset + limit)
-        ]
-    except FileNotFoundError as error:
-        raise UnavailableError(
-            _(
-                "The file of this dataset is missing on the server. Upload it again, or ask your instructor."
-            )
-        ) from error
+    return list(islice(records_of(version), offset, offset + limit))
 
 
 def read_examples(version: DatasetVersion, *, limit: int, offset: int = 0) -> list[Example]:
@@ -113,3 +166,32 @@ def read_examples(version: DatasetVersion, *, limit: int, offset: int = 0) -> li
         read_example(record, dataset_type)
         for record in read_records(version, limit=limit, offset=offset)
     ]
+
+
+def leaks_between(
+    training: DatasetVersion, evaluation: DatasetVersion, *, limit: int
+) -> tuple[Overlap, list[tuple[Leak, str]]]:
+    """The overlap of two versions, and the first leaked examples with the beginning of their text.
+
+    Raises:
+        UnavailableError: a file is not there.
+    """
+    overlap = find_overlap(iterate_examples(training), iterate_examples(evaluation))
+    wanted = {leak.number: leak for leak in overlap.leaks[:limit]}
+    rows: list[tuple[Leak, str]] = []
+    for number, example in enumerate(iterate_examples(evaluation), start=1):
+        if len(rows) == len(wanted):
+            break
+        if number in wanted:
+            rows.append((wanted[number], question_of(example) or answers_of(example)[0]))
+    return overlap, rows
+
+
+def iterate_examples(version: DatasetVersion) -> Iterator[Example]:
+    """Every example of a version, read one by one.
+
+    Raises:
+        UnavailableError: the file is not there.
+    """
+    dataset_type = cast(DatasetType, version.dataset.type)
+    return (read_example(record, dataset_type) for record in records_of(version))

@@ -1,4 +1,4 @@
-"""Where the files of datasets lie in storage, and when one may go."""
+"""Where the files of datasets and of imports lie in storage, and when one may go."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from datasets_app.models import DatasetVersion
 
 def dataset_prefix(dataset_id: uuid.UUID) -> str:
     return f"datasets/{dataset_id}"
+
+
+def import_prefix(import_id: uuid.UUID) -> str:
+    return f"imports/{import_id}"
 
 
 def delete_unshared_file(version: DatasetVersion) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.conf import settings
 
-from datasets_app.parsing.examination import texts_of
-from datasets_app.parsing.pipeline import ParsedDataset
+from datasets_app.intake.outcome import Outcome
+from datasets_app.intake.quality import texts_of
 from engine.catalog import SMOLLM2
 from engine.data.records import read_example
 from engine.data.token_count import token_counter
@@ -19,25 +19,26 @@ MAX_COUNTED_CHARACTERS = 1_000_000
 """Counting reads about half a million characters a second; beyond this a dataset is sampled evenly."""
 
 
-def measure_tokens(path: Path, parsed: ParsedDataset) -> dict[str, Any]:
+def measure_tokens(path: Path, outcome: Outcome) -> dict[str, Any]:
     """`{total, minimum, mean, maximum, counted}` over the examples' texts; empty while the base model is not ready.
 
     `counted` is the number of examples that were counted; where it is below their number, total is an estimate.
     """
+    dataset_type = outcome.dataset_type
     base_model = find_prepared(settings.LLMLORA_HOME.model_cache, SMOLLM2)
-    if base_model is None:
+    if base_model is None or dataset_type is None:
         return {}
     count = token_counter(base_model)
-    stride = -(-parsed.character_count // MAX_COUNTED_CHARACTERS) or 1
+    stride = -(-outcome.character_count // MAX_COUNTED_CHARACTERS) or 1
     lengths = []
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines):
             if number % stride == 0:
-                example = read_example(json.loads(line), parsed.dataset_type)
+                example = read_example(json.loads(line), dataset_type)
                 lengths.append(sum(count(text) for text in texts_of(example) if text))
     mean = sum(lengths) / len(lengths)
     return {
-        "total": round(mean * parsed.example_count),
+        "total": round(mean * outcome.example_count),
         "minimum": min(lengths),
         "mean": round(mean, 1),
         "maximum": max(lengths),

@@ -17,6 +17,7 @@ from django.utils import timezone
 from chat import lifecycle as chat_lifecycle
 from chat.execution import answer
 from chat.models import Reply
+from datasets_app.execution import run_import, sweep_imports, waiting_imports
 from modelhub.execution import close_engine, engine, is_draining
 from modelhub.lifecycle import forget_worker, report_worker
 from modelhub.models import BaseModel, Worker
@@ -50,6 +51,7 @@ class Patrol(threading.Thread):
         """Take back the last life's work first: once this one claims, its rows bear the same name."""
         self._guarded(self.take_back_own)
         self._guarded(sweep_work_folders)
+        self._guarded(sweep_imports)
         connection.close()
         super().start()
 
@@ -124,6 +126,8 @@ class Patrol(threading.Thread):
         waiting_count = TrainingJob.objects.filter(status=TrainingJob.Status.PENDING).count()
         for _place in range(min(free_places(), waiting_count)):
             self._submit(run_waiting_jobs, self.worker_name)
+        for import_id in waiting_imports():
+            self._submit(run_import, import_id)
         for reply_id in self.unpoked_replies():
             self._submit(answer, str(reply_id), self.worker_name)
 

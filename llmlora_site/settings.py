@@ -284,6 +284,8 @@ STORAGES = {
 # What a file may hold is bounded by the disk and by patience, not by memory: it is read as a stream.
 MAX_UPLOAD_BYTES = 1024 * 1024 * 1024
 MAX_EXAMPLES = 1_000_000
+# So much of a file is read while its sender waits; the rest is a worker's.
+REQUEST_CHECK_BYTES = 8 * 1024 * 1024
 # Text that is pasted, and records that a program sends, are held in memory.
 MAX_TEXT_BYTES = 50 * 1024 * 1024
 USER_DATASET_BYTES = 4 * 1024 * 1024 * 1024
@@ -296,6 +298,8 @@ MAX_REQUEST_BYTES = DATA_UPLOAD_MAX_MEMORY_SIZE
 UPLOAD_PATHS = ("/api/datasets/upload", "/datasets/new/")
 MAX_UPLOAD_REQUEST_BYTES = MAX_UPLOAD_BYTES + 1024 * 1024
 MAX_ANONYMOUS_REQUEST_BYTES = 64 * 1024
+# Datasets of the Hugging Face Hub can be fetched, if instructors allow them one by one.
+HUB_ENABLED = not env.bool("HF_HUB_OFFLINE", default=False)
 # A job needs room for its adapter, its copies and the database; below this nothing new is accepted.
 MIN_FREE_DISK_BYTES = 500 * 1024 * 1024
 

@@ -1,4 +1,4 @@
-"""API calls about datasets, over the same services and selectors as the pages."""
+"""API calls that make, read and delete datasets, and follow imports."""
 
 from __future__ import annotations
 
@@ -8,17 +8,27 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from ninja import File, Form, Header, Query, Router, Status, UploadedFile
+from ninja import File, Form, Header, Query, Status, UploadedFile
 
 from accounts.idempotency import once
 from common.api import ERROR_RESPONSES, ListPagination, current_user, paginated
-from datasets_app.models import Dataset
-from datasets_app.schemas import DatasetIn, DatasetSchema, RecordList
-from datasets_app.selectors import datasets_visible_to, get_dataset, latest_version, read_records
+from datasets_app.api.router import router
+from datasets_app.models import Dataset, DatasetImport
+from datasets_app.schemas import DatasetIn, DatasetSchema, ImportSchema, RecordList
+from datasets_app.selectors import (
+    datasets_visible_to,
+    find_brought,
+    get_dataset,
+    get_import,
+    get_owned_dataset,
+    latest_version,
+    read_records,
+)
 from datasets_app.services import creating
+from datasets_app.services.bringing import bring_file
+from datasets_app.services.deciding import discard
 from datasets_app.services.deleting import delete_dataset
 
-router = Router(tags=["datasets"])
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key")]
 CREATED = {201: DatasetSchema} | ERROR_RESPONSES
 
@@ -51,7 +61,11 @@ def dataset_create(
     return Status(201, dataset)
 
 
-@router.post("/upload", response=CREATED, summary="Make a dataset of a JSON, JSONL or CSV file")
+@router.post(
+    "/upload",
+    response={202: ImportSchema} | CREATED,
+    summary="Make a dataset of a JSON, JSONL, CSV, TSV or Parquet file",
+)
 def dataset_upload(
     request: HttpRequest,
     file: File[UploadedFile],
@@ -59,19 +73,42 @@ def dataset_upload(
     description: Form[str] = "",
     type: Form[str] = "",
     idempotency_key: IdempotencyKey = None,
-) -> Status[Dataset]:
-    """Format, encoding and type are found in the file. The line of a fault is a line of the file, from 1."""
+) -> Status[Dataset | DatasetImport]:
+    """Format, encoding, type and columns are found in the file. The line of a fault is a line of the file, from 1.
+
+    A file that takes longer to read than a request may last answers 202 with an import: ask for it until its state is
+    `done` and it names its dataset.
+    """
     user = current_user(request)
-    dataset = once(
+    made = once(
         user,
         scope="dataset",
         key=idempotency_key,
-        create=lambda: creating.create_dataset_from_upload(
+        create=lambda: bring_file(
             user, file=file, name=name, description=description, dataset_type=type or None
         ),
-        find=partial(get_dataset, user),
+        find=partial(find_brought, user),
     )
-    return Status(201, dataset)
+    return Status(202 if isinstance(made, DatasetImport) else 201, made)
+
+
+@router.get(
+    "/imports/{uuid:import_id}",
+    response={200: ImportSchema} | ERROR_RESPONSES,
+    summary="How far the check of a large file is",
+)
+def import_detail(request: HttpRequest, import_id: UUID) -> DatasetImport:
+    return get_import(current_user(request), import_id)
+
+
+@router.delete(
+    "/imports/{uuid:import_id}",
+    response={204: None} | ERROR_RESPONSES,
+    summary="Discard an import",
+)
+def import_delete(request: HttpRequest, import_id: UUID) -> Status[None]:
+    discard(get_import(current_user(request), import_id))
+    return Status(204, None)
 
 
 @router.get(
@@ -101,5 +138,6 @@ def dataset_data(
 )
 def dataset_delete(request: HttpRequest, dataset_id: UUID) -> Status[None]:
     """409 while a training job refers to it."""
-    delete_dataset(get_dataset(current_user(request), dataset_id))
+    user = current_user(request)
+    delete_dataset(get_owned_dataset(user, dataset_id), actor=user)
     return Status(204, None)

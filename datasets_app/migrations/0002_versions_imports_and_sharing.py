@@ -52,6 +52,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='dataset',
+            name='last_number',
+            field=models.PositiveIntegerField(default=1),
+        ),
+        migrations.AddField(
+            model_name='dataset',
             name='visibility',
             field=models.CharField(choices=[('private', 'Only you'), ('cohort', 'A cohort'), ('course', 'Everyone in a course')], default='private', max_length=8, verbose_name='who may see it'),
         ),

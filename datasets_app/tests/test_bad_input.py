@@ -62,8 +62,10 @@ LATIN = "instruction,output\nUn café déjà là,Très bien élevé à Orléans\
 BINARY = [
     Bad("zip", zipped("data.json"), "ZIP file"),
     Bad("xlsx", zipped("xl/workbook.xml"), "Excel file", file_name="data.csv"),
-    Bad("gzip", gzip.compress(ONE.encode()), "gzip file"),
-    Bad("parquet", b"PAR1\x15\x04\x15\x00PAR1", "Parquet file"),
+    Bad("gzip in gzip", gzip.compress(gzip.compress(ONE.encode())), "another gzip file"),
+    Bad("a cut gzip", gzip.compress(ONE.encode() * 99)[:-12], "cut off"),
+    Bad("a damaged gzip", b"\x1f\x8b\x08\x00" + bytes(30), "is damaged"),
+    Bad("a parquet", b"PAR1\x15\x04\x15\x00PAR1", "Parquet file is damaged"),
     Bad("arrow", b"ARROW1\x00\x00", "Arrow file"),
     Bad("png", b"\x89PNG\r\n\x1a\n\x00\x00", "PNG file", file_name="data.json"),
     Bad("jpeg", b"\xff\xd8\xff\xe0\x00\x10JFIF", "JPEG file"),
@@ -168,8 +170,8 @@ JSON_LINES = [
 SHAPES = [
     Bad(
         "unknown fields",
-        b'{"question": "Why?", "answer": "So."}',
-        "fields “question, answer”",
+        b'{"front": "Why?", "back": "So."}',
+        "fields “front, back”",
         (1,),
     ),
     Bad(
@@ -208,8 +210,8 @@ SHAPES = [
     ),
     Bad(
         "a role that is unknown",
-        json_lines({"messages": [{"role": "bot", "content": "a"}]}),
-        "role “bot”",
+        json_lines({"messages": [{"role": "narrator", "content": "a"}]}),
+        "role “narrator”",
         (1,),
     ),
     Bad(
@@ -225,16 +227,16 @@ SHAPES = [
     Bad("a record of 70 KB", json_lines({"text": "x" * 70_000}), "longer than 64 KiB", (1,)),
 ]
 CSV = [
-    Bad("wrong columns", b"question,answer\na,b\n", "names the columns “question, answer”", (1,)),
-    Bad("one wrong column", b"instruction,answer\na,b\n", "instruction and output", (1,)),
+    Bad("wrong columns", b"front,back\na,b\n", "names the columns “front, back”", (1,)),
+    Bad("one wrong column", b"instruction,note\na,b\n", "instruction and output", (1,)),
     Bad("plain prose", b"Dear students,\nplease find attached\n", "names the columns", (1,)),
     Bad("HTML", b"<!doctype html>\n<p>Sign in</p>\n", "names the columns", (1,)),
-    Bad("a chat", b"messages\nhello\n", "can not be CSV", (1,)),
+    Bad("a chat of plain cells", b"messages\nhello\n", "must be a list of objects", (2,)),
     Bad("a column twice", b"text,text\na,b\n", "“text” stands twice", (1,)),
     Bad(
         "a cell too many", b"prompt,completion\na,b\nc,d,e\n", "3 cells, but the header has 2", (3,)
     ),
-    Bad("a cell too few", b"prompt,completion\na\n", "1 cells?, but the header has 2", (2, 2)),
+    Bad("a cell too few", b"prompt,completion\na\n", "1 cells?, but the header has 2", (2,)),
     Bad("an open quote", b'prompt,completion\na,b\nc,"d\ne,f\n', "never closed", (3,)),
     Bad("text after a quote", b'prompt,completion\na,"b" c\n', "after a closing quote", (2,)),
     Bad("a cell of 70 KB", b"text\nshort one\n" + b"x" * 70_000, "longer than 64 KiB", (3,)),
@@ -346,14 +348,14 @@ def test_more_bytes_than_allowed_are_refused_with_both_sizes(
     assert_nothing_stored(before)
 
 
-def test_a_file_of_100_megabytes_is_refused_unread(student: User) -> None:
+def test_a_file_above_the_limit_is_refused_unread(student: User) -> None:
     class Unreadable(SimpleUploadedFile):
         def read(self, *args: Any) -> bytes:
             raise AssertionError("was read")
 
     file = Unreadable("big.jsonl", b"")
-    file.size = 100 * 1024 * 1024
-    with pytest.raises(TooLargeError, match="100"):
+    file.size = 3 * 1024 * 1024 * 1024
+    with pytest.raises(TooLargeError, match=r"3\.0.GB"):
         create_dataset_from_upload(student, file=file)
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
+import gzip
 import io
 import json
+import tempfile
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.errors import DomainError
-from datasets_app.parsing.pipeline import parse_bytes, parse_records, parse_text
+from datasets_app.faults import refusal
+from datasets_app.intake.limits import Limits
+from datasets_app.intake.outcome import Outcome
+from datasets_app.intake.pipeline import Order, read_file, read_records
+from datasets_app.intake.source import HEAD_BYTES
 from datasets_app.tests.factories import CHAT, COMPLETION, INSTRUCTION, json_lines
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=60)
@@ -51,15 +56,26 @@ SEEDS = [
 ]
 
 
-def parse(content: bytes, file_name: str = "") -> list | None:
+LIMITS = Limits(unpacked_bytes=1_000_000, records=10_000)
+
+
+def parse(content: bytes, file_name: str = "", budget_bytes: int | None = None) -> list | None:
     """The records, or None where they are refused with a sentence and its faults."""
     sink = io.BytesIO()
-    try:
-        parse_bytes(content, sink=sink, file_name=file_name)
-    except DomainError as error:
-        if error.faults and str(error.message):
-            return None
-        raise
+    limits = Limits(LIMITS.unpacked_bytes, LIMITS.records, budget_bytes)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        outcome = read_file(Path(file.name), sink, Order(limits, file_name=file_name))
+    json.dumps(outcome.as_dict())
+    assert Outcome.from_dict(outcome.as_dict()) == outcome
+    assert outcome.accepted == sink.getvalue().count(b"\n")
+    if outcome.errors:
+        error = refusal(outcome)
+        assert error.faults
+        assert str(error.message)
+        return None
+    assert outcome.is_partial or outcome.accepted
     return [json.loads(line) for line in sink.getvalue().decode().split("\n")[:-1]]
 
 
@@ -93,9 +109,30 @@ def test_a_damaged_file_ends_in_records_or_a_sentence(data: st.DataObject) -> No
 
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=200))
-def test_any_pasted_text_ends_in_records_or_a_sentence(text: str) -> None:
-    with contextlib.suppress(DomainError):
-        parse_text(text, sink=io.BytesIO())
+def test_any_text_ends_in_records_or_a_sentence(text: str) -> None:
+    parse(text.encode("utf-8", errors="surrogatepass"))
+
+
+MANY = [
+    INSTRUCTION | {"output": f'Class {number} waters it,\nall of "them".'} for number in range(1500)
+]
+LONG_FILES = [
+    json_lines(*MANY),
+    json.dumps(MANY, indent=2).encode(),
+    json.dumps({"version": 1, "data": MANY}).encode(),
+    b"instruction,output\n" + b'"Who waters it, really?","Class ""2B""\nwaters it."\n' * 4000,
+    gzip.compress(json_lines(*MANY)),
+]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(LONG_FILES), st.integers(HEAD_BYTES, 220_000))
+def test_a_file_that_is_read_to_a_budget_has_no_fault_that_the_whole_has_not(
+    content: bytes, budget_bytes: int
+) -> None:
+    found = parse(content, budget_bytes=budget_bytes)
+    assert found is not None
+    assert found == (parse(content) or [])[: len(found)]
 
 
 @settings(max_examples=150, deadline=None)
@@ -104,6 +141,7 @@ def test_accepted_records_come_back_unchanged_from_every_format(records: list) -
     assert parse(json_lines(*records)) == records
     assert parse(json.dumps(records, indent=2).encode()) == records
     assert parse(json.dumps({"data": records}, ensure_ascii=False).encode()) == records
+    assert parse(gzip.compress(json_lines(*records))) == records
     sink = io.BytesIO()
-    parse_records(records, sink=sink)
+    assert read_records(records, sink, Order(LIMITS)).is_clean
     assert [json.loads(line) for line in sink.getvalue().decode().split("\n")[:-1]] == records

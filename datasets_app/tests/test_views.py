@@ -101,12 +101,12 @@ def test_htmx_upload_is_redirected_by_its_header(signed_in: Client) -> None:
 
 
 def test_bad_file_answers_422_with_its_lines(signed_in: Client) -> None:
-    bad = SimpleUploadedFile("a.jsonl", json_lines(INSTRUCTION, {"instruction": "Why?"}))
+    bad = SimpleUploadedFile("a.json", b'[{"text": "word"},\n{"text": }]')
     response = signed_in.post(NEW, {"file": bad})
     page = response.content.decode()
     assert response.status_code == 422
     assert "<html" in page
-    assert "The field “output” is missing" in page
+    assert "This is not valid JSON" in page
     assert '<td class="is-number">2</td>' in page
     assert not Dataset.objects.exists()
 
@@ -227,7 +227,7 @@ def test_detail_of_a_lost_file_says_so(signed_in: Client, student: User) -> None
 def test_download_is_the_stored_file_as_an_attachment(signed_in: Client, student: User) -> None:
     response = signed_in.get(page_of("download", make_dataset(student, name='Quote " 庭')))
     assert (
-        response.content
+        response.getvalue()
         == b'{"instruction":"Who waters the garden?","output":"Class 2B waters it."}\n'
     )
     assert response["Content-Type"] == "application/octet-stream"

@@ -1,4 +1,4 @@
-"""The list of a person's datasets."""
+"""The list of the datasets that a person may use."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from accounts.models import Cohort
 from common.http import AuthenticatedRequest
-from datasets_app.selectors import datasets_visible_to
+from datasets_app.catalogue import Shelf, datasets_on, search_from, shelf_from
+from datasets_app.quotas import user_space
+from datasets_app.selectors import open_imports
 
 DATASETS_PER_PAGE = 24
 
@@ -17,7 +20,21 @@ DATASETS_PER_PAGE = 24
 @login_required
 @require_safe
 def dataset_list(request: AuthenticatedRequest) -> HttpResponse:
-    page = Paginator(datasets_visible_to(request.user), DATASETS_PER_PAGE).get_page(
+    """All datasets, or with `?show=` a part of them; `?q=` searches in the names."""
+    shelf = shelf_from(request.GET.get("show", ""))
+    search = search_from(request.GET.get("q", ""))
+    page = Paginator(datasets_on(request.user, shelf, search=search), DATASETS_PER_PAGE).get_page(
         request.GET.get("page")
     )
-    return render(request, "datasets_app/dataset_list.html", {"page": page})
+    context = {
+        "page": page,
+        "shelf": shelf,
+        "shelves": Shelf.LABELS,
+        "search": search,
+        "led_cohorts": set(Cohort.objects.led_by(request.user).values_list("pk", flat=True)),
+        "space": user_space(request.user),
+        "imports": open_imports(request.user),
+        # Somebody without a dataset is shown how to begin.
+        "is_beginning": not page.object_list and not search and shelf in (Shelf.ALL, Shelf.MINE),
+    }
+    return render(request, "datasets_app/dataset_list.html", context)

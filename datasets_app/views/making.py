@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
-from common.errors import DomainError, Fault
+from common.errors import DomainError, Fault, ForbiddenError, NotFoundError
 from common.http import AuthenticatedRequest
 from common.partials import render_partial
 from datasets_app.forms import DatasetForm, PasteForm, UploadForm
-from datasets_app.models import Dataset
+from datasets_app.hub import is_offline
+from datasets_app.hub_form import HubForm
+from datasets_app.models import Dataset, DatasetImport, HubRepository
 from datasets_app.samples import SAMPLES, sample_text
-from datasets_app.selectors import latest_version
-from datasets_app.services import creating
+from datasets_app.selectors import get_editable_dataset
+from datasets_app.services.bringing import bring_file, bring_text
+from datasets_app.services.fetching import fetch_from_hub
+from datasets_app.views.messages_of import tell_saved
 
 NEW_TEMPLATE = "datasets_app/dataset_new.html"
 FORM_PARTIAL = "dataset-form"
@@ -26,44 +28,71 @@ FORM_PARTIAL = "dataset-form"
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def dataset_new(request: AuthenticatedRequest) -> HttpResponse:
-    """Make a dataset; `?source=paste` takes text instead of a file."""
-    is_paste = request.GET.get("source") == "paste"
+    """Make a dataset of a file; `?source=paste` takes text instead, `?source=hub` a dataset of the Hub.
+
+    With `?target=` the file becomes the next version of that dataset.
+    """
+    target = _target_or_404(request)
+    form = _form(request, is_version=target is not None)
     if request.method != "POST":
-        sample = request.GET.get("sample", "")
-        form = PasteForm(initial={"text": sample_text(sample)}) if is_paste else UploadForm()
-        return _new_page(request, form)
-    form = PasteForm(request.POST) if is_paste else UploadForm(request.POST, request.FILES)
+        return _new_page(request, form, target)
     if not form.is_valid():
-        return _new_page(request, form, status=422)
+        return _new_page(request, form, target, status=422)
     try:
-        dataset = _create(request, form)
+        made = _create(request, form, target)
     except DomainError as error:
         faults = form.add_faults(error.faults)
         refusal = "" if form.errors and not faults else str(error.message)
-        return _new_page(request, form, status=error.status, refusal=refusal, faults=faults)
-    count = latest_version(dataset).example_count
-    sentence = ngettext(
-        "“%(name)s” is saved with %(count)d example.",
-        "“%(name)s” is saved with %(count)d examples.",
-        count,
-    )
-    messages.success(request, sentence % {"name": dataset.name, "count": count})
-    return redirect("datasets:dataset_detail", dataset.pk)
+        return _new_page(request, form, target, status=error.status, refusal=refusal, faults=faults)
+    if isinstance(made, DatasetImport):
+        return redirect("datasets:dataset_import", made.pk)
+    tell_saved(request, made)
+    return redirect("datasets:dataset_detail", made.pk)
 
 
-def _create(request: AuthenticatedRequest, form: DatasetForm) -> Dataset:
+def _target_or_404(request: AuthenticatedRequest) -> Dataset | None:
+    wanted = request.GET.get("target")
+    if not wanted:
+        return None
+    try:
+        return get_editable_dataset(request.user, wanted)
+    except (NotFoundError, ForbiddenError) as error:
+        raise Http404(str(error.message)) from error
+
+
+def _form(request: AuthenticatedRequest, *, is_version: bool) -> DatasetForm:
+    source, is_post = request.GET.get("source"), request.method == "POST"
+    if is_version or source not in ("hub", "paste"):
+        data = (request.POST, request.FILES) if is_post else ()
+        return UploadForm(*data, is_version=is_version)
+    if source == "hub":
+        return HubForm(request.POST if is_post else None)
+    sample = sample_text(request.GET.get("sample", ""))
+    return PasteForm(request.POST) if is_post else PasteForm(initial={"text": sample})
+
+
+def _create(
+    request: AuthenticatedRequest, form: DatasetForm, target: Dataset | None
+) -> Dataset | DatasetImport:
     if isinstance(form, PasteForm):
-        return creating.create_dataset_from_text(
-            request.user, text=form.cleaned_data["text"], **form.labels()
+        return bring_text(
+            request.user, text=form.cleaned_data["text"], keeps_draft=True, **form.labels()
         )
-    return creating.create_dataset_from_upload(
-        request.user, file=form.cleaned_data["file"], **form.labels()
+    if isinstance(form, HubForm):
+        return fetch_from_hub(request.user, source=form.source_order(), **form.labels())
+    return bring_file(
+        request.user,
+        file=form.cleaned_data["file"],
+        target=target,
+        keeps_draft=True,
+        **form.labels(),
     )
 
 
 def _new_page(
     request: AuthenticatedRequest,
     form: DatasetForm,
+    target: Dataset | None,
     *,
     status: int = 200,
     refusal: str = "",
@@ -75,9 +104,14 @@ def _new_page(
     ]
     context = {
         "form": form,
-        "is_paste": isinstance(form, PasteForm),
+        "target": target,
+        "source": form.source,
+        "is_hub_offline": is_offline(),
+        "has_hub_repositories": HubRepository.objects.exists(),
         "samples": SAMPLES,
-        "max_bytes": settings.MAX_UPLOAD_BYTES,
+        "max_bytes": settings.MAX_TEXT_BYTES
+        if form.source == "paste"
+        else settings.MAX_UPLOAD_BYTES,
         "max_examples": settings.MAX_EXAMPLES,
         "refusal": refusal,
         "faults": listed,

@@ -1,4 +1,4 @@
-"""The page of a dataset, and its download."""
+"""The page with the examples of a dataset."""
 
 from __future__ import annotations
 
@@ -6,33 +6,45 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
-from django.core.files.storage import default_storage
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
-from django.utils.http import content_disposition_header
+from django.template.defaultfilters import filesizeformat
 from django.views.decorators.http import require_safe
 
 from common.errors import UnavailableError
 from common.http import AuthenticatedRequest
+from datasets_app.changes import change_sentence
+from datasets_app.models import DatasetVersion
+from datasets_app.names import ENCODING_NAMES, FORMAT_NAMES
 from datasets_app.preview import preview_page
 from datasets_app.selectors import can_edit, latest_version
-from datasets_app.sentences import ENCODING_NAMES, FORMAT_NAMES, issue_sentence
-from datasets_app.views.finding import dataset_or_404
+from datasets_app.services.editing import MAX_EDITED_BYTES
+from datasets_app.views.finding import dataset_or_404, version_or_404
 
 
 @login_required
 @require_safe
 def dataset_detail(request: AuthenticatedRequest, dataset_id: UUID) -> HttpResponse:
+    """The newest version, or with `?version=` an older one; `?saved=` tells what was just changed."""
     dataset = dataset_or_404(request, dataset_id)
-    version = latest_version(dataset)
+    version = version_or_404(dataset, request.GET.get("version"))
+    newest = latest_version(dataset)
+    may_edit = can_edit(request.user, dataset)
+    is_small = newest.size_bytes <= MAX_EDITED_BYTES
     context: dict[str, Any] = {
         "dataset": dataset,
         "tab": "examples",
-        "can_edit": can_edit(request.user, dataset),
+        "can_edit": may_edit,
+        "is_owner": dataset.owner_id == request.user.pk,
         "version": version,
+        "newest": newest,
+        "is_old": version.number != newest.number,
+        "can_change_rows": may_edit and is_small and version.number == newest.number,
+        "edit_limit": "" if is_small or not may_edit else filesizeformat(MAX_EDITED_BYTES),
+        "saved": _saved_change(request, list(dataset.versions.all()), may_edit=may_edit),
         "format_name": FORMAT_NAMES.get(version.source_format, version.source_format),
         "encoding_name": ENCODING_NAMES.get(version.source_encoding, version.source_encoding),
-        "issues": [issue | {"message": issue_sentence(issue)} for issue in version.issues],
+        "warning_count": sum(issue["severity"] == "warning" for issue in version.issues),
         "is_estimate": version.token_stats.get("counted", 0) < version.example_count,
     }
     try:
@@ -42,16 +54,15 @@ def dataset_detail(request: AuthenticatedRequest, dataset_id: UUID) -> HttpRespo
     return render(request, "datasets_app/dataset_detail.html", context)
 
 
-@login_required
-@require_safe
-def dataset_download(request: AuthenticatedRequest, dataset_id: UUID) -> HttpResponse:
-    """The stored JSON lines, always as a download: a browser must never show what a person wrote as a page."""
-    dataset = dataset_or_404(request, dataset_id)
-    try:
-        with default_storage.open(latest_version(dataset).file, "rb") as stream:
-            content = stream.read()
-    except FileNotFoundError as error:
-        raise Http404 from error
-    response = HttpResponse(content, content_type="application/octet-stream")
-    response["Content-Disposition"] = content_disposition_header(True, f"{dataset.name}.jsonl")
-    return response
+def _saved_change(
+    request: AuthenticatedRequest, versions: list[DatasetVersion], *, may_edit: bool
+) -> dict[str, Any] | None:
+    """What the newest version changed and which version undoes it, right after it was saved."""
+    newest = versions[0]
+    if not may_edit or request.GET.get("saved") != str(newest.number) or len(versions) == 1:
+        return None
+    return {
+        "sentence": change_sentence(newest),
+        "number": newest.number,
+        "previous_number": versions[1].number,
+    }

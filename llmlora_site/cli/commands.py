@@ -172,6 +172,29 @@ def doctor_command(as_json: bool) -> None:  # noqa: FBT001 - click passes it by 
 
 
 @main.command(
+    "validate",
+    help=_(
+        "Check dataset files like the upload page. Exit status: 0 ready, 1 ready with warnings, 2 not usable."
+    ),
+)
+@click.argument(
+    "paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False)
+)
+@click.option(
+    "--type",
+    "dataset_type",
+    type=click.Choice(["instruction", "chat", "completion"]),
+    help=_("Only this type of examples [default: found in the data]."),
+)
+@click.option("--json", "as_json", is_flag=True, help=_("Print the reports as JSON."))
+@tells_failures
+def validate_command(paths: tuple[Path, ...], dataset_type: str | None, as_json: bool) -> None:  # noqa: FBT001 - click passes it by name
+    from llmlora_site.cli.validate import validate
+
+    sys.exit(validate(paths, dataset_type=dataset_type, as_json=as_json))
+
+
+@main.command(
     "demo",
     help=_("Train the first course's adapter here and compare the answers before and after."),
 )

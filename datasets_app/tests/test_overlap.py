@@ -1,0 +1,88 @@
+"""Examples that stand in a training set and in an evaluation set are found, however they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from datasets_app.overlap import find_overlap
+from datasets_app.tests.factories import make_dataset
+from engine.data.records import Example, read_example
+
+LONG = "The school garden is watered every Monday and Thursday by class 2B, and in summer also on Saturday morning."
+JAPANESE = "学校の庭には毎週月曜日と木曜日に二年B組が水をやり、夏には土曜日の朝にも水をやります。"
+
+
+def example(question: str, answer: str = "Yes.") -> Example:
+    return read_example({"instruction": question, "output": answer}, "instruction")
+
+
+def text(content: str) -> Example:
+    return read_example({"text": content}, "completion")
+
+
+def test_the_same_question_is_a_leak_whatever_its_case_and_punctuation() -> None:
+    training = [example("Who are you?"), example("Who waters the garden?")]
+    (leak,) = find_overlap(training, [example("who waters  the GARDEN", "Class 2B.")]).leaks
+    assert (leak.number, leak.training_number, leak.is_same_question) == (1, 2, True)
+
+
+@pytest.mark.parametrize("sentence", [LONG, JAPANESE])
+def test_a_copied_text_is_a_leak_even_with_a_few_words_around_it(sentence: str) -> None:
+    training = [
+        text("Something else entirely, long enough to have runs of its own, and more."),
+        text(sentence),
+    ]
+    overlap = find_overlap(
+        training, [text("Note: " + sentence), text("One thing that nobody has written before.")]
+    )
+    (leak,) = overlap.leaks
+    assert (leak.number, leak.training_number, leak.is_same_question) == (1, 2, False)
+    assert leak.share >= 0.7
+
+
+@pytest.mark.parametrize(
+    ("asked", "again"),
+    [
+        ("How often is the garden watered?", "On which days does the garden get water?"),
+        ("庭には何曜日に水をやりますか。", "水やりは週に何回ありますか。"),
+    ],
+)
+def test_a_paraphrase_is_no_leak(asked: str, again: str) -> None:
+    assert find_overlap([example(asked)], [example(again)]).leaks == []
+
+
+def test_texts_without_any_word_are_no_leak() -> None:
+    assert find_overlap([text("!?"), text("…")], [text("??"), text("。")]).leaks == []
+
+
+@pytest.mark.django_db
+def test_page_names_the_leaked_rows(
+    student: User, other_student: User, client_of: Callable[[User], Client]
+) -> None:
+    facts = [
+        {"instruction": "Who waters it?", "output": "Class 2B."},
+        {"instruction": "When?", "output": "Monday."},
+    ]
+    training = make_dataset(student, records=facts)
+    evaluation = make_dataset(
+        student, name="Check", records=[{"instruction": "When ?", "output": "On Monday."}]
+    )
+    address = reverse("datasets:dataset_overlap", args=[training.pk])
+    client = client_of(student)
+    assert "Check" in client.get(address).content.decode()
+    page = client.get(address, {"with": str(evaluation.pk)}).content.decode()
+    assert "1 of 1 examples of “Check” is in this training set." in page
+    clean = make_dataset(
+        student, name="Clean", records=[{"instruction": "Where?", "output": "Here."}]
+    )
+    page = client.get(address, {"with": str(clean.pk)}).content.decode()
+    assert "No example of “Clean” is in this training set." in page
+    theirs = make_dataset(other_student, name="Theirs")
+    for wanted in (str(theirs.pk), "nonsense"):
+        assert "There is no such dataset." in client.get(address, {"with": wanted}).content.decode()
+    assert client_of(other_student).get(address).status_code == 404
