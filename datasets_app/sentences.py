@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from datasets_app.checking import FAILURES as CHECK_FAILURES
 from datasets_app.finding_sentences import finding_sentence
 from datasets_app.hub import FAILURES as HUB_FAILURES
+from datasets_app.models import Dataset
 
 
 def issue_sentence(issue: Mapping[str, Any]) -> str:
@@ -32,3 +33,10 @@ def import_error_sentence(error: Mapping[str, Any]) -> str:
 
 def import_is_done() -> str:
     return _("This file was saved as a dataset already, so nothing more can be decided about it.")
+
+
+def other_type_than_target(dataset: Dataset) -> str:
+    return _(
+        "“%(name)s” holds examples of the type “%(type)s”, and its versions do so too. "
+        "Choose columns for that type, or save the file as a dataset of its own."
+    ) % {"name": dataset.name, "type": dataset.get_type_display()}

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.models import User
-from common.errors import ConflictError
+from common.errors import ConflictError, InvalidInputError
 from common.poke import poke_on_commit
 from common.storage import check_free_space, delete_prefix
 from datasets_app.checking import REQUEST_SECONDS
@@ -18,7 +18,7 @@ from datasets_app.intake.outcome import Outcome
 from datasets_app.intake.pipeline import no_progress
 from datasets_app.models import ColumnMapping as SavedMapping
 from datasets_app.models import Dataset, DatasetImport
-from datasets_app.sentences import import_is_done
+from datasets_app.sentences import import_is_done, other_type_than_target
 from datasets_app.storing import import_prefix
 from datasets_app.tasks import run_import
 
@@ -33,12 +33,15 @@ def decide(
 
     Raises:
         ConflictError: it is a dataset already.
+        InvalidInputError: the columns make examples of another type than those of the dataset that it is a version of.
         TooLargeError: the owner's space is used up.
         DiskFullError: no room for it.
     """
     check_free_space()
     if order.state == DatasetImport.State.DONE:
         raise ConflictError(import_is_done())
+    if mapping and order.target and mapping.dataset_type != order.target.type:
+        raise InvalidInputError(other_type_than_target(order.target))
     if mapping:
         order.mapping = mapping.as_dict()
         order.type = ""

@@ -26,7 +26,7 @@ from datasets_app.selectors import latest_version, read_records
 from datasets_app.services.bringing import bring_file
 from datasets_app.services.deciding import decide, discard
 from datasets_app.storing import import_prefix
-from datasets_app.tests.factories import INSTRUCTION, json_lines
+from datasets_app.tests.factories import INSTRUCTION, json_lines, make_dataset
 
 pytestmark = pytest.mark.django_db
 NEW = reverse("datasets:dataset_new")
@@ -271,6 +271,46 @@ def test_a_worker_tells_a_failure_in_a_sentence(student: User, signed_in: Client
     order.refresh_from_db()
     assert order.state == DatasetImport.State.FAILED
     assert "Upload it again." in signed_in.get(page_of(order)).content.decode()
+
+
+# --- the next version of a dataset ----------------------------------------------------------------
+
+
+def test_a_file_becomes_the_next_version(signed_in: Client, student: User) -> None:
+    dataset = make_dataset(student, records=[INSTRUCTION])
+    address = f"{NEW}?target={dataset.pk}"
+    page = signed_in.get(address).content.decode()
+    assert "Upload a new version" in page
+    assert 'name="type"' not in page
+    newer = INSTRUCTION | {"output": "Nobody."}
+    file = SimpleUploadedFile("newer.jsonl", json_lines(INSTRUCTION, newer))
+    signed_in.post(address, {"file": file})
+    version = latest_version(Dataset.objects.get())
+    assert (version.number, version.example_count) == (2, 2)
+    assert (version.source_name, version.change["code"]) == ("newer.jsonl", "uploaded")
+    assert read_records(version, limit=3) == [INSTRUCTION, newer]
+
+
+def test_a_version_of_another_shape_is_refused_or_mapped(student: User) -> None:
+    dataset = make_dataset(student, records=[INSTRUCTION])
+    with pytest.raises(InvalidInputError):
+        bring(student, json_lines({"text": "a word"}), "a.jsonl", target=dataset)
+    order = bring(student, FRONT_BACK, target=dataset)
+    assert isinstance(order, DatasetImport)
+    with pytest.raises(InvalidInputError, match="holds examples of the type"):
+        decide(order, mapping=ColumnMapping("text", {"text": "front"}), skips_rejected=False)
+    mapping = ColumnMapping("instruction", {"instruction": "front", "output": "back"})
+    assert decide(order, mapping=mapping, skips_rejected=False) == dataset
+    assert latest_version(Dataset.objects.get()).number == 2
+
+
+def test_nobody_uploads_a_version_of_another_persons_dataset(
+    signed_in: Client, other_student: User
+) -> None:
+    theirs = make_dataset(other_student)
+    for wanted in (str(theirs.pk), "nonsense"):
+        assert signed_in.get(f"{NEW}?target={wanted}").status_code == 404
+        assert signed_in.post(f"{NEW}?target={wanted}").status_code == 404
 
 
 # --- discarding -----------------------------------------------------------------------------------
