@@ -1,13 +1,16 @@
-"""Daphne as we run it: sockets close with a code and a reason, and a download waits for its reader.
+"""Daphne as we run it: sockets close with a code and a reason, and large bodies stay on disk in both directions.
 
-Daphne itself drops the reason of a close and refuses 1011 and 1013, which tell a page that it may connect again; and it
-takes a response as fast as the application gives it, so that a slow reader of a large file fills the memory.
+Daphne itself drops the reason of a close and refuses 1011 and 1013, which tell a page that it may connect again. It
+takes a response as fast as the application gives it, so that a slow reader of a large file fills the memory; and of an
+upload it makes a queue of messages, after Twisted has parsed the whole form for itself: eight times its size.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import io
+from collections.abc import Awaitable, Callable
+from typing import Any, BinaryIO
 
 from daphne import http_protocol
 from daphne.cli import CommandLineInterface
@@ -15,6 +18,12 @@ from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 
 NORMAL_CLOSURE = 1000
+CHUNK_BYTES = 64 * 1024
+_BODY = "llmlora.body"
+_CONTENT_TYPE = b"content-type"
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Application = Callable[[dict[str, Any], Receive, Any], Awaitable[None]]
 
 
 class SpokenCloseProtocol(WebSocketProtocol):
@@ -47,9 +56,27 @@ class _Pace:
 
 
 class PacedRequest(http_protocol.WebRequest):
-    """A request whose response is sent no faster than it is read."""
+    """A request whose body is read from disk, and whose response is sent no faster than it is read."""
 
     pace: _Pace | None = None
+    content: BinaryIO
+    _content_types: list[bytes] | None = None
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:  # noqa: N802 - Twisted's name
+        # Twisted parses a form as soon as it sees its type; Django does that, and as a stream.
+        self._content_types = self.requestHeaders.getRawHeaders(_CONTENT_TYPE)
+        self.requestHeaders.removeHeader(_CONTENT_TYPE)
+        super().requestReceived(command, path, version)
+
+    def process(self) -> Any:
+        if self._content_types:
+            self.requestHeaders.setRawHeaders(_CONTENT_TYPE, self._content_types)
+        return super().process()
+
+    def take_body(self) -> BinaryIO:
+        """The body, for the application to read; daphne finds nothing left to queue."""
+        body, self.content = self.content, io.BytesIO()
+        return body
 
     def handle_reply(self, message: dict[str, Any]) -> None:
         is_body = message.get("type") == "http.response.body"
@@ -63,7 +90,48 @@ class PacedRequest(http_protocol.WebRequest):
         super().handle_reply(message)
 
 
+def reading_from_disk(application: Application) -> Application:
+    """The application, with its body read from the file when it asks for it."""
+
+    async def run(scope: dict[str, Any], receive: Receive, send: Any) -> None:
+        body = scope.pop(_BODY, None)
+        if body is None:
+            await application(scope, receive, send)
+            return
+        with body:
+            await application(scope, _body_first(body, receive), send)
+
+    return run
+
+
+def _body_first(body: BinaryIO, receive: Receive) -> Receive:
+    is_read = False
+
+    async def from_body() -> dict[str, Any]:
+        nonlocal is_read
+        if not is_read:
+            # Others get their turn between two pieces of a large body.
+            await asyncio.sleep(0)
+            chunk = body.read(CHUNK_BYTES)
+            is_read = len(chunk) < CHUNK_BYTES
+            return {"type": "http.request", "body": chunk, "more_body": not is_read}
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                return message
+
+    return from_body
+
+
 class PacedServer(Server):
+    def __init__(self, application: Application, *args: Any, **options: Any) -> None:
+        super().__init__(reading_from_disk(application), *args, **options)
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        if scope["type"] == "http":
+            scope[_BODY] = protocol.take_body()
+        return super().create_application(protocol, scope)
+
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         await super().handle_reply(protocol, message)
         pace = getattr(protocol, "pace", None)

@@ -1,23 +1,30 @@
-"""The web server sends a response no faster than it is read."""
+"""The web server keeps large bodies out of its memory, in both directions."""
 
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 CHUNK_BYTES = 64 * 1024
+FORM_TYPE = "multipart/form-data; boundary=x"
 CHUNKS = 1600
 MOST_AHEAD_BYTES = 24 * 1024 * 1024
 """Buffers of the system's sockets hold a few megabytes; the response has a hundred."""
 
 APPLICATION = f"""
+import json
+import resource
+
 sent = 0
 
 async def application(scope, receive, send):
@@ -26,6 +33,16 @@ async def application(scope, receive, send):
         return
     headers = [(b"content-type", b"application/octet-stream")]
     await send({{"type": "http.response.start", "status": 200, "headers": headers}})
+    if scope["path"] == "/received":
+        received, message = 0, {{"more_body": True}}
+        while message["more_body"]:
+            message = await receive()
+            received += len(message["body"])
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        types = [value.decode() for name, value in scope["headers"] if name == b"content-type"]
+        answer = json.dumps([received, peak, types]).encode()
+        await send({{"type": "http.response.body", "body": answer}})
+        return
     if scope["path"] == "/sent":
         await send({{"type": "http.response.body", "body": str(sent).encode()}})
         return
@@ -86,3 +103,21 @@ def test_a_reader_that_leaves_ends_the_response(port: int) -> None:
     deadline = time.monotonic() + 20
     while sent_bytes(port) < CHUNKS * CHUNK_BYTES:
         assert time.monotonic() < deadline
+
+
+def test_an_upload_does_not_fill_the_memory(port: int) -> None:
+    def post(body: Iterator[bytes], size_bytes: int) -> list[Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        headers = {"Content-Type": FORM_TYPE, "Content-Length": str(size_bytes)}
+        connection.request("POST", "/received", body, headers)
+        return json.loads(connection.getresponse().read())
+
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    tail = b"\r\n--x--\r\n"
+    size_bytes = len(head) + CHUNKS * CHUNK_BYTES + len(tail)
+    _received, before, _types = post(iter([b"x"]), 1)
+    chunks = (bytes(CHUNK_BYTES) for _ in range(CHUNKS))
+    received, peak, types = post(chain([head], chunks, [tail]), size_bytes)
+    assert (received, types) == (size_bytes, [FORM_TYPE])
+    # Kilobytes; the body has a hundred megabytes.
+    assert peak - before < 32 * 1024
