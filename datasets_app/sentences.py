@@ -31,8 +31,11 @@ def import_error_sentence(error: Mapping[str, Any]) -> str:
     return str(error.get("message", ""))
 
 
-def import_is_done() -> str:
-    return _("This file was saved as a dataset already, so nothing more can be decided about it.")
+def import_is_decided() -> str:
+    return _(
+        "This file is a dataset already or is just being checked, so nothing more can be decided about it. "
+        "Load the page again."
+    )
 
 
 def other_type_than_target(dataset: Dataset) -> str:

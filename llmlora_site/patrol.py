@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 # A poke arrives within milliseconds; a row this old was not poked, or Redis is away.
 POKE_GRACE = timedelta(seconds=3)
 REPLY_THREADS = 3
+SWEEP_SECONDS = 3600
 
 
 class Patrol(threading.Thread):
@@ -46,12 +47,12 @@ class Patrol(threading.Thread):
         # (lease token) -> (lease count, own monotonic time when it was first seen at that count)
         self._seen: dict[UUID, tuple[int, float]] = {}
         self._is_preloaded = False
+        self._swept_at = float("-inf")
 
     def start(self) -> None:
         """Take back the last life's work first: once this one claims, its rows bear the same name."""
         self._guarded(self.take_back_own)
         self._guarded(sweep_work_folders)
-        self._guarded(sweep_imports)
         connection.close()
         super().start()
 
@@ -85,6 +86,12 @@ class Patrol(threading.Thread):
             return
         self._find_unpoked()
         self.reap()
+        self._sweep_sometimes()
+
+    def _sweep_sometimes(self) -> None:
+        if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
+            self._swept_at = time.monotonic()
+            sweep_imports()
 
     def take_back_own(self) -> None:
         """Rows that this worker's last life left running: nobody works on them any more."""

@@ -23,10 +23,11 @@ _WIDE_SHARE = 0.1
 def language_of(text: str) -> str:
     """An ISO 639-1 code by script: latin letters are `latin`, and no letters at all are an empty string."""
     sample = text[:_SAMPLE_CHARACTERS]
+    if sample.isascii():
+        return "latin" if _LATIN.search(sample) else ""
     latin = len(_LATIN.findall(sample))
-    if not sample.isascii():
-        for name, pattern in _SCRIPTS:
-            count = len(pattern.findall(sample))
-            if count and count >= _WIDE_SHARE * (count + latin):
-                return name
+    for name, pattern in _SCRIPTS:
+        count = len(pattern.findall(sample))
+        if count and count >= _WIDE_SHARE * (count + latin):
+            return name
     return "latin" if latin else ""

@@ -270,7 +270,40 @@ def test_a_worker_tells_a_failure_in_a_sentence(student: User, signed_in: Client
     run_import(order.pk)
     order.refresh_from_db()
     assert order.state == DatasetImport.State.FAILED
-    assert "Upload it again." in signed_in.get(page_of(order)).content.decode()
+    page = signed_in.get(page_of(order)).content.decode()
+    assert "Upload it again." in page
+    assert 'value="retry"' in page
+
+
+@pytest.mark.usefixtures("_small_request")
+def test_a_failed_import_can_be_tried_again(student: User, signed_in: Client) -> None:
+    order = kept(student, large_file(), "big.jsonl")
+    DatasetImport.objects.update(state=DatasetImport.State.FAILED, error={"code": "attempts"})
+    signed_in.post(page_of(order), {"action": "retry"})
+    order.refresh_from_db()
+    assert (order.state, order.attempts) == (DatasetImport.State.CHECKING, 0)
+    run_import(order.pk)
+    assert latest_version(Dataset.objects.get()).example_count == 3000
+
+
+def test_what_is_being_checked_is_not_decided_a_second_time(
+    student: User, signed_in: Client
+) -> None:
+    order = kept(student, FRONT_BACK)
+    DatasetImport.objects.update(state=DatasetImport.State.CHECKING)
+    answer = signed_in.post(page_of(order), {"action": "map", **MAPPING})
+    assert answer.status_code == 409
+    assert "just being checked" in answer.content.decode()
+
+
+@pytest.mark.usefixtures("_small_request")
+def test_a_small_file_that_unpacks_to_a_large_one_stays_a_workers(student: User) -> None:
+    order = kept(student, gzip.compress(b"3\n" + large_file()), "big.jsonl.gz")
+    assert order.report["is_partial"]
+    assert order.size_bytes < 100_000
+    made = decide(order, mapping=None, skips_rejected=True)
+    assert isinstance(made, DatasetImport)
+    assert made.state == DatasetImport.State.CHECKING
 
 
 # --- the next version of a dataset ----------------------------------------------------------------

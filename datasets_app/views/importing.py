@@ -39,13 +39,15 @@ def dataset_import(request: AuthenticatedRequest, import_id: UUID) -> HttpRespon
     if request.method != "POST":
         return _page(request, order)
     mapping: ColumnMapping | None = ColumnMapping.from_dict(order.mapping)
-    if request.POST.get("action") != "skip" and order.report:
+    action = request.POST.get("action")
+    if action == "map" and order.report:
         form = MappingForm(request.POST, outcome=Outcome.from_dict(order.report))
         if not form.is_valid():
             return _page(request, order, form=form, status=422)
         mapping = form.mapping()
+    skips_rejected = action == "skip" or (action == "retry" and order.skips_rejected)
     try:
-        made = decide(order, mapping=mapping, skips_rejected=request.POST.get("action") == "skip")
+        made = decide(order, mapping=mapping, skips_rejected=skips_rejected)
     except DomainError as error:
         return _page(request, order, refusal=str(error.message), status=error.status)
     if isinstance(made, Dataset):
