@@ -315,6 +315,9 @@ def test_a_file_becomes_the_next_version(signed_in: Client, student: User) -> No
     page = signed_in.get(address).content.decode()
     assert "Upload a new version" in page
     assert 'name="type"' not in page
+    # Nothing on the page leads away to a dataset of its own.
+    assert f'href="{NEW}' not in page
+    assert f'href="{reverse("datasets:dataset_detail", args=[dataset.pk])}"' in page
     newer = INSTRUCTION | {"output": "Nobody."}
     file = SimpleUploadedFile("newer.jsonl", json_lines(INSTRUCTION, newer))
     signed_in.post(address, {"file": file})

@@ -111,5 +111,12 @@ function closeMenus(matches) {
   });
 }
 
+// On a small screen the tab of this page may stand beyond the edge of its bar.
+document.querySelectorAll(".tabs [aria-current]").forEach((tab) => {
+  const bar = tab.closest(".tabs");
+  const place = tab.getBoundingClientRect();
+  bar.scrollLeft += place.left + place.width / 2 - bar.getBoundingClientRect().left - bar.clientWidth / 2;
+});
+
 // A page that came back with faults starts at the first of them.
 focusFirstFault(document.querySelector("main") ?? document);
