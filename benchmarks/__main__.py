@@ -9,6 +9,7 @@ MODULES = {
     "spine": "benchmarks.spine",
     "training": "benchmarks.training.command",
     "presets": "benchmarks.presets",
+    "datasets": "benchmarks.datasets",
 }
 SPEED = ("spine", "training")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -12,6 +12,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from common.errors import ConflictError
 from datasets_app.models import (
     Contribution,
@@ -80,8 +81,10 @@ class DatasetAdmin(admin.ModelAdmin):
             self._delete(request, dataset)
 
     def _delete(self, request: HttpRequest, dataset: Dataset) -> None:
+        # Only people who are signed in reach the admin.
+        actor = cast(User, request.user)
         try:
-            delete_dataset(dataset, actor=request.user)
+            delete_dataset(dataset, actor=actor)
         except ConflictError as error:
             self.message_user(request, str(error.message), messages.ERROR)
 

@@ -15,6 +15,9 @@ from engine.data.records import read_example
 from engine.data.token_count import token_counter
 from engine.models.cache import find_prepared
 
+MAX_COUNTED_EXAMPLES = 20_000
+"""Short examples cost more than their characters say."""
+
 MAX_COUNTED_CHARACTERS = 1_000_000
 """Counting reads about half a million characters a second; beyond this a dataset is sampled evenly."""
 
@@ -29,7 +32,11 @@ def measure_tokens(path: Path, outcome: Outcome) -> dict[str, Any]:
     if base_model is None or dataset_type is None:
         return {}
     count = token_counter(base_model)
-    stride = -(-outcome.character_count // MAX_COUNTED_CHARACTERS) or 1
+    stride = max(
+        1,
+        -(-outcome.character_count // MAX_COUNTED_CHARACTERS),
+        -(-outcome.example_count // MAX_COUNTED_EXAMPLES),
+    )
     lengths = []
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines):

@@ -14,7 +14,7 @@ from datasets_app.intake.examination import Examination
 from datasets_app.intake.findings import Findings, RefusalError, printable, refuse
 from datasets_app.intake.formats import sniff_format
 from datasets_app.intake.json_readers import BROKEN, DocumentReader, Located, read_json_lines
-from datasets_app.intake.limits import MAX_COLUMNS, Limits
+from datasets_app.intake.limits import MAX_COLUMNS, MAX_DEPTH, Limits
 from datasets_app.intake.mapping import (
     ColumnMapping,
     column_key,
@@ -78,7 +78,7 @@ def read_file(
     except RefusalError as refusal:
         findings.refusal(refusal)
     except RecursionError:
-        findings.refusal(RefusalError("too_deep"))
+        findings.refusal(RefusalError("too_deep", limit=MAX_DEPTH))
     outcome.findings = findings.sorted()
     return outcome
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from datasets_app.intake.findings import Findings
 from datasets_app.intake.personal_data import personal_data_in
@@ -38,6 +39,8 @@ def answers_of(example: Example) -> list[str]:
     return [turn.content for turn in example.turns if turn.is_trained] or [example.completion]
 
 
+# The texts of an example are compared with each other first and with those of all examples right after.
+@lru_cache(maxsize=16)
 def normalised(text: str) -> str:
     """Text without case, width, punctuation and white space: what makes two texts the same to a reader."""
     return _NOT_LETTERS.sub("", unicodedata.normalize("NFKC", text).casefold())

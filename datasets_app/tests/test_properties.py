@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
@@ -17,6 +18,7 @@ from datasets_app.intake.outcome import Outcome
 from datasets_app.intake.pipeline import Order, read_file, read_records
 from datasets_app.intake.source import HEAD_BYTES
 from datasets_app.tests.factories import CHAT, COMPLETION, INSTRUCTION, json_lines
+from datasets_app.tests.hostile.parquet import parquet
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=60)
 filled = texts.filter(lambda text: bool(text.strip()))
@@ -54,8 +56,10 @@ SEEDS = [
     'instruction,output\n質問,"答え\n二行"\n'.encode("cp932"),
     "prompt,completion\na,b\n".encode("utf-16"),
 ]
-
-
+PARQUET_SEEDS = [
+    parquet({"instruction": ["Why?", "How?"] * 20, "output": ["Because.", "So."] * 20}),
+    parquet({"messages": [CHAT["messages"]] * 3, "score": [0.5, None, 1.0]}, compression="none"),
+]
 LIMITS = Limits(unpacked_bytes=1_000_000, records=10_000)
 
 
@@ -86,9 +90,27 @@ def test_any_bytes_end_in_records_or_a_sentence(content: bytes, file_name: str) 
 
 
 @settings(max_examples=250, deadline=None)
-@given(st.data())
-def test_a_damaged_file_ends_in_records_or_a_sentence(data: st.DataObject) -> None:
-    content = bytearray(data.draw(st.sampled_from(SEEDS)))
+@given(st.data(), st.sampled_from(SEEDS))
+def test_a_damaged_file_ends_in_records_or_a_sentence(data: st.DataObject, seed: bytes) -> None:
+    parse(damaged(data, seed))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data(), st.sampled_from(SEEDS))
+def test_a_damaged_gzip_ends_in_records_or_a_sentence(data: st.DataObject, seed: bytes) -> None:
+    parse(damaged(data, gzip.compress(seed, mtime=0)))
+    parse(gzip.compress(damaged(data, seed), mtime=0))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data(), st.sampled_from(PARQUET_SEEDS))
+def test_a_damaged_parquet_ends_in_records_or_a_sentence(data: st.DataObject, seed: bytes) -> None:
+    parse(damaged(data, seed))
+
+
+def damaged(data: st.DataObject, seed: bytes) -> bytes:
+    """The file with a few changes somewhere."""
+    content = bytearray(seed)
     for _ in range(data.draw(st.integers(1, 4))):
         place = data.draw(st.integers(0, len(content) - 1))
         change = data.draw(st.sampled_from(["cut", "flip", "drop", "insert", "repeat"]))
@@ -104,7 +126,43 @@ def test_a_damaged_file_ends_in_records_or_a_sentence(data: st.DataObject) -> No
             )
         else:
             content += content[place:]
-    parse(bytes(content))
+    return bytes(content)
+
+
+cells = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\x00\r\ufeff"), max_size=30
+).filter(lambda text: bool(text.strip()))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.tuples(cells, cells), min_size=1, max_size=6),
+    st.sampled_from([",", ";", "\t", "|"]),
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+)
+def test_csv_of_any_delimiter_and_quoting_comes_back_unchanged(
+    rows: list[tuple[str, str]], delimiter: str, quoting: int, line_end: str, packs: bool
+) -> None:
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, delimiter=delimiter, quoting=quoting, lineterminator=line_end)
+    writer.writerow(("prompt", "completion"))
+    writer.writerows(rows)
+    content = buffer.getvalue().encode()
+    wanted = [{"prompt": prompt, "completion": completion} for prompt, completion in rows]
+    assert parse(gzip.compress(content) if packs else content, "data.csv") == wanted
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.sampled_from([",", ";", "\t", "|", '"', '""', "\n", "a", "日", " "]), max_size=60),
+    st.sampled_from(["prompt,completion\n", "text\n", "質問\t回答\n", ""]),
+)
+def test_any_delimiters_and_quotes_end_in_records_or_a_sentence(
+    pieces: list[str], header: str
+) -> None:
+    parse((header + "".join(pieces)).encode(), "data.csv")
 
 
 @settings(max_examples=150, deadline=None)
