@@ -95,7 +95,7 @@ class DatasetVersion(UuidModel):
     file holds one JSON record a line, in the shapes of engine.data.records; versions of a dataset with the same digest
     share one file. issues is a list of `{severity, code, count, places}` (datasets_app.intake.findings); statistics is
     what datasets_app.intake.statistics gives; token_stats holds `{total, minimum, mean, maximum, counted}` of the
-    default base model; change says how the version came to be, as `{code, ...}` (datasets_app.sentences).
+    default base model; change says how the version came to be, as `{code, ...}` (datasets_app.wording.sentences).
     """
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="versions")

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from ninja import Field, Schema
 
-from datasets_app.changes import change_sentence
 from datasets_app.models import Dataset, DatasetImport, DatasetVersion
-from datasets_app.sentences import import_error_sentence, issue_sentence
+from datasets_app.versions.changes import change_sentence
+from datasets_app.wording.sentences import import_error_sentence, issue_sentence
 from engine.data.records import DatasetType
 
 

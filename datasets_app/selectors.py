@@ -17,8 +17,8 @@ from datasets_app.intake.mapping import ColumnMapping
 from datasets_app.intake.quality import answers_of, question_of
 from datasets_app.models import ColumnMapping as SavedMapping
 from datasets_app.models import Dataset, DatasetImport, DatasetVersion
-from datasets_app.overlap import Leak, Overlap, find_overlap
-from datasets_app.stored_rows import records_of
+from datasets_app.versions.overlap import Leak, Overlap, find_overlap
+from datasets_app.versions.stored_rows import records_of
 from engine.data.records import DatasetType, Example, read_example
 
 

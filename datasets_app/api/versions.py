@@ -11,9 +11,6 @@ from ninja import Query, Status
 from common.api import ERROR_RESPONSES, ListPagination, current_user
 from datasets_app.api.router import router
 from datasets_app.auditing import record_event
-from datasets_app.comparing import compare_lines
-from datasets_app.downloads import version_response
-from datasets_app.exporting import ExportFormat
 from datasets_app.models import Dataset, DatasetEvent, DatasetVersion
 from datasets_app.schemas import (
     ComparisonSchema,
@@ -37,7 +34,10 @@ from datasets_app.services.editing import add_row, change_row, delete_row
 from datasets_app.services.forking import fork_dataset
 from datasets_app.services.restoring import restore_version
 from datasets_app.services.splitting import split_dataset
-from datasets_app.stored_rows import lines_of
+from datasets_app.versions.comparing import compare_lines
+from datasets_app.versions.downloads import version_response
+from datasets_app.versions.exporting import ExportFormat
+from datasets_app.versions.stored_rows import lines_of
 
 ONE = "/{uuid:dataset_id}"
 MAX_LEAKS = 1000

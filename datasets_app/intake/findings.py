@@ -32,7 +32,7 @@ class Finding:
     """One kind of thing that was found.
 
     Attributes:
-        code: stable name; `datasets_app.sentences` words it.
+        code: stable name; `datasets_app.wording.sentences` words it.
         count: how often; places are the first of them.
         is_fatal: nothing can be used of the file as it is, not even its other rows.
     """

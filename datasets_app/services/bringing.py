@@ -18,7 +18,6 @@ from common.errors import TooLargeError
 from common.poke import poke_on_commit
 from common.storage import CHUNK_BYTES, check_free_space, delete_prefix, save_file
 from datasets_app.checking import check_file, limits
-from datasets_app.faults import refusal
 from datasets_app.intake.outcome import Outcome
 from datasets_app.intake.pipeline import Order
 from datasets_app.labels import Labels, clean_file_name, name_from_file, read_labels
@@ -28,6 +27,7 @@ from datasets_app.quotas import check_quota, check_version_quota
 from datasets_app.selectors import remembered_mappings
 from datasets_app.storing import import_prefix
 from datasets_app.tasks import run_import
+from datasets_app.wording.faults import refusal
 
 
 def bring_file(

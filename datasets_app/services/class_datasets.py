@@ -6,11 +6,11 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Cohort, User
 from common.errors import ForbiddenError
-from datasets_app.audience import ONLY_OWNER, Audience
 from datasets_app.models import Dataset
 from datasets_app.quotas import check_cohort_quota
 from datasets_app.services.creating import create_dataset_from_text
 from datasets_app.services.sharing import record_sharing
+from datasets_app.sharing.audience import ONLY_OWNER, Audience
 
 
 def create_class_dataset(

@@ -14,19 +14,19 @@ from django.utils.translation import ngettext
 
 from accounts.models import Membership, User
 from common.errors import ConflictError, Fault, ForbiddenError, InvalidInputError
-from datasets_app.class_records import (
+from datasets_app.models import Contribution, Dataset, DatasetVersion
+from datasets_app.quotas import check_quota
+from datasets_app.services.versioning import save_records
+from datasets_app.sharing.class_records import (
     build_record,
     checked_record,
     comparable,
     stored_line,
     texts_of,
 )
-from datasets_app.contributions import texts_in_version, unsaved_rows
-from datasets_app.models import Contribution, Dataset, DatasetVersion
-from datasets_app.quotas import check_quota
-from datasets_app.row_rights import row_rights
-from datasets_app.services.versioning import save_records
-from datasets_app.stored_rows import records_of
+from datasets_app.sharing.contributions import texts_in_version, unsaved_rows
+from datasets_app.sharing.row_rights import row_rights
+from datasets_app.versions.stored_rows import records_of
 
 MAX_WAITING_ROWS = 50
 _REASON_LENGTH = Contribution._meta.get_field("reason").max_length or 0

@@ -10,7 +10,6 @@ from django.core.files.uploadedfile import UploadedFile
 from accounts.models import User
 from common.storage import check_free_space
 from datasets_app.checking import limits
-from datasets_app.faults import refusal
 from datasets_app.intake.mapping import native_mapping
 from datasets_app.intake.pipeline import Order, read_records
 from datasets_app.labels import Labels, read_labels
@@ -18,6 +17,7 @@ from datasets_app.lifecycle import scratch_file, store_dataset
 from datasets_app.models import Dataset
 from datasets_app.quotas import check_quota
 from datasets_app.services.bringing import bring_file, bring_text
+from datasets_app.wording.faults import refusal
 from engine.data.records import DatasetType
 
 
@@ -52,7 +52,7 @@ def create_part(
     """A dataset of records that another one holds already, so that nothing in them is read in another way.
 
     Args:
-        change: where they come from, as `{code, ...}` (datasets_app.changes).
+        change: where they come from, as `{code, ...}` (datasets_app.versions.changes).
 
     Raises:
         TooLargeError: the owner's space is used up.

@@ -20,9 +20,9 @@ from datasets_app.intake.outcome import Outcome
 from datasets_app.intake.pipeline import no_progress
 from datasets_app.models import ColumnMapping as SavedMapping
 from datasets_app.models import Dataset, DatasetImport
-from datasets_app.sentences import import_is_decided, other_type_than_target
 from datasets_app.storing import import_prefix
 from datasets_app.tasks import run_import
+from datasets_app.wording.sentences import import_is_decided, other_type_than_target
 
 
 def decide(

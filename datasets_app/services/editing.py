@@ -14,7 +14,7 @@ from common.errors import ConflictError, NotFoundError, TooLargeError
 from datasets_app.models import Dataset, DatasetVersion
 from datasets_app.selectors import get_editable_dataset, latest_version
 from datasets_app.services.versioning import save_records
-from datasets_app.stored_rows import records_of
+from datasets_app.versions.stored_rows import records_of
 
 MAX_EDITED_BYTES = 20 * 1024 * 1024
 """Every change reads and writes the whole file; up to here a person hardly waits for it."""

@@ -7,13 +7,13 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from common.storage import check_free_space, delete_prefix, fetch_file, save_file
-from datasets_app.copying import copied_version
 from datasets_app.lifecycle import scratch_file
 from datasets_app.models import Dataset, DatasetVersion
 from datasets_app.quotas import check_quota
 from datasets_app.selectors import get_dataset, latest_version
-from datasets_app.stored_rows import missing_file_error
 from datasets_app.storing import dataset_prefix
+from datasets_app.versions.copying import copied_version
+from datasets_app.versions.stored_rows import missing_file_error
 
 _NAME_LENGTH = Dataset._meta.get_field("name").max_length or 0
 

@@ -7,11 +7,11 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from common.errors import ConflictError
-from datasets_app.copying import copied_version
 from datasets_app.lifecycle import next_number
 from datasets_app.models import Dataset, DatasetVersion
 from datasets_app.selectors import get_editable_dataset, get_version, latest_version
 from datasets_app.services.editing import check_is_newest
+from datasets_app.versions.copying import copied_version
 
 
 def restore_version(user: User, dataset: Dataset, number: int, base_number: int) -> DatasetVersion:

@@ -7,10 +7,10 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Cohort, User
 from common.errors import ConflictError, ForbiddenError, InvalidInputError
-from datasets_app.audience import COURSES, Audience, audience_of
 from datasets_app.auditing import record_event
 from datasets_app.models import Dataset, DatasetEvent
 from datasets_app.quotas import check_cohort_quota, dataset_bytes
+from datasets_app.sharing.audience import COURSES, Audience, audience_of
 
 
 def share_dataset(actor: User, dataset: Dataset, audience: Audience) -> bool:

@@ -14,9 +14,9 @@ from common.storage import delete_prefix
 from datasets_app.models import Dataset, DatasetVersion
 from datasets_app.selectors import get_dataset, latest_version
 from datasets_app.services.creating import create_part
-from datasets_app.stored_rows import lines_of, records_of
 from datasets_app.storing import dataset_prefix
-from datasets_app.stratify import MIN_DISTINCT_ROWS, choose_evaluation_rows
+from datasets_app.versions.stored_rows import lines_of, records_of
+from datasets_app.versions.stratify import MIN_DISTINCT_ROWS, choose_evaluation_rows
 from engine.data.records import DatasetType
 
 

@@ -8,12 +8,12 @@ from typing import Any, cast
 from accounts.models import User
 from common.storage import check_free_space
 from datasets_app.checking import limits
-from datasets_app.faults import refusal
 from datasets_app.intake.mapping import native_mapping
 from datasets_app.intake.pipeline import Order, read_records
 from datasets_app.lifecycle import scratch_file, store_version
 from datasets_app.models import DatasetVersion
 from datasets_app.quotas import check_version_quota
+from datasets_app.wording.faults import refusal
 from engine.data.records import DatasetType
 
 
@@ -28,7 +28,7 @@ def save_records(
 
     Args:
         records: all records of the new version, read once, one after another.
-        change: how it came to be, as `{code, ...}` (datasets_app.sentences).
+        change: how it came to be, as `{code, ...}` (datasets_app.wording.sentences).
 
     Raises:
         InvalidInputError: a record can not be used; its line is its number.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from accounts.models import Cohort, Membership, User
-from datasets_app.audience import Audience
 from datasets_app.models import Contribution, Dataset
 from datasets_app.services.class_datasets import create_class_dataset
 from datasets_app.services.class_rows import add_row
 from datasets_app.services.sharing import share_dataset
+from datasets_app.sharing.audience import Audience
 from datasets_app.tests.factories import CHAT, COMPLETION, INSTRUCTION, json_lines
 
 FIRST_ROWS = {"instruction": INSTRUCTION, "chat": CHAT, "completion": COMPLETION}

@@ -13,8 +13,6 @@ from django.urls import reverse
 
 from accounts.models import Cohort, User
 from common.errors import ConflictError, InvalidInputError
-from datasets_app.audience import ONLY_OWNER
-from datasets_app.contributions import waiting_page
 from datasets_app.models import Contribution, Dataset
 from datasets_app.quotas import QuotaError
 from datasets_app.selectors import latest_version, read_records
@@ -27,6 +25,8 @@ from datasets_app.services.class_rows import (
     save_accepted_rows,
     withdraw_row,
 )
+from datasets_app.sharing.audience import ONLY_OWNER
+from datasets_app.sharing.contributions import waiting_page
 from datasets_app.tests.classroom import join, make_class_dataset, make_cohort, offer, share
 from datasets_app.tests.factories import CHAT, COMPLETION, INSTRUCTION, make_dataset
 

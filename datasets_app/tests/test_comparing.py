@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets_app import comparing
-from datasets_app.comparing import MAX_DIFFERENCES, Comparison, Difference, compare_lines
-from datasets_app.marking import Marker, Part
+from datasets_app.versions import comparing
+from datasets_app.versions.comparing import MAX_DIFFERENCES, Comparison, Difference, compare_lines
+from datasets_app.versions.marking import Marker, Part
 
 ROWS = st.lists(st.sampled_from("abcdefgh"), max_size=40)
 TEXTS = st.text(st.sampled_from("ab c庭の水やり。"), max_size=60)

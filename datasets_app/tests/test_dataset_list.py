@@ -10,9 +10,9 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Cohort, User
-from datasets_app.catalogue import datasets_on
 from datasets_app.selectors import latest_version
 from datasets_app.services.versioning import save_records
+from datasets_app.sharing.catalogue import datasets_on
 from datasets_app.tests.classroom import (
     cohort_audience,
     course_audience,

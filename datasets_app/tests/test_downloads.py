@@ -13,12 +13,12 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from accounts.models import User
-from datasets_app.downloads import DownloadResponse, version_response
 from datasets_app.models import Dataset, DatasetEvent
 from datasets_app.selectors import latest_version
 from datasets_app.services.editing import add_row
 from datasets_app.tests.classroom import course_audience, share
 from datasets_app.tests.factories import CHAT, INSTRUCTION, json_lines, make_dataset
+from datasets_app.versions.downloads import DownloadResponse, version_response
 
 pytestmark = pytest.mark.django_db
 

@@ -17,8 +17,8 @@ from common.errors import (
     NotFoundError,
     TooLargeError,
 )
+from datasets_app.forms.rows import MAX_TURNS
 from datasets_app.models import Dataset, DatasetVersion
-from datasets_app.row_forms import MAX_TURNS
 from datasets_app.selectors import latest_version, read_records
 from datasets_app.services import editing
 from datasets_app.services.editing import add_row, change_row, delete_row

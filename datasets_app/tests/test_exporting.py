@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import ConflictError
-from datasets_app.exporting import (
+from datasets_app.versions.exporting import (
     MAX_COLUMNS,
     csv_columns,
     csv_pieces,

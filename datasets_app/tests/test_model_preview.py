@@ -14,7 +14,8 @@ from django.core.files.storage import default_storage
 
 from accounts.models import User
 from common.errors import UnavailableError
-from datasets_app.model_preview import (
+from datasets_app.preview.ready_models import ready_models, tokenizer_of
+from datasets_app.preview.tokens import (
     MAX_SHOWN_CHARACTERS,
     ModelExample,
     PreviewSettings,
@@ -22,7 +23,6 @@ from datasets_app.model_preview import (
     model_example,
     preview_page,
 )
-from datasets_app.ready_models import ready_models, tokenizer_of
 from datasets_app.selectors import latest_version
 from datasets_app.tests.factories import CHAT, INSTRUCTION, make_dataset
 from datasets_app.tests.tiny_models import CHATML, REFUSES_SYSTEM, ready_model, write_tiny_model
@@ -244,8 +244,8 @@ class TestVersions:
 
 def test_the_preview_loads_no_torch(tmp_path: Path) -> None:
     program = (
-        "import django, sys; django.setup(); import datasets_app.model_preview;"
-        "import datasets_app.token_lengths;"
+        "import django, sys; django.setup(); import datasets_app.preview.tokens;"
+        "import datasets_app.preview.lengths;"
         "print([n for n in ('torch', 'transformers', 'peft', 'accelerate', 'datasets')"
         " if n in sys.modules])"
     )

@@ -9,8 +9,8 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from datasets_app.overlap import find_overlap
 from datasets_app.tests.factories import make_dataset
+from datasets_app.versions.overlap import find_overlap
 from engine.data.records import Example, read_example
 
 LONG = "The school garden is watered every Monday and Thursday by class 2B, and in summer also on Saturday morning."

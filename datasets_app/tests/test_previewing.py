@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.utils import translation
 
 from accounts.models import User
-from datasets_app.model_preview import PreviewSettings, first_examples
 from datasets_app.models import Dataset
+from datasets_app.preview.tokens import PreviewSettings, first_examples
 from datasets_app.selectors import latest_version
 from datasets_app.tests.factories import INSTRUCTION, make_dataset
 from datasets_app.tests.tiny_models import REFUSES_SYSTEM, ready_model, write_tiny_model

@@ -12,13 +12,13 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datasets_app.faults import refusal
 from datasets_app.intake.limits import Limits
 from datasets_app.intake.outcome import Outcome
 from datasets_app.intake.pipeline import Order, read_file, read_records
 from datasets_app.intake.source import HEAD_BYTES
 from datasets_app.tests.factories import CHAT, COMPLETION, INSTRUCTION, json_lines
 from datasets_app.tests.hostile.parquet import parquet
+from datasets_app.wording.faults import refusal
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=60)
 filled = texts.filter(lambda text: bool(text.strip()))

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from datasets_app.finding_sentences import finding_sentence
 from datasets_app.intake.languages import language_of
 from datasets_app.intake.limits import Limits
 from datasets_app.intake.outcome import Outcome
 from datasets_app.intake.personal_data import is_my_number, personal_data_in
 from datasets_app.intake.pipeline import Order, read_records
+from datasets_app.wording.finding_sentences import finding_sentence
 
 LIMITS = Limits(unpacked_bytes=10_000_000, records=10_000)
 

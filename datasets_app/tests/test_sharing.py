@@ -10,11 +10,11 @@ from django.urls import reverse
 
 from accounts.models import Cohort, User
 from common.errors import ConflictError, ForbiddenError, InvalidInputError
-from datasets_app.audience import ONLY_OWNER, Audience, audience_of
 from datasets_app.models import Dataset, DatasetEvent
 from datasets_app.quotas import QuotaError
 from datasets_app.selectors import datasets_visible_to
 from datasets_app.services.sharing import share_dataset
+from datasets_app.sharing.audience import ONLY_OWNER, Audience, audience_of
 from datasets_app.tests.classroom import (
     cohort_audience,
     course_audience,

@@ -11,7 +11,6 @@ from django.urls import reverse
 
 from accounts.models import User
 from common.errors import ConflictError, InvalidInputError, NotFoundError
-from datasets_app.changes import change_sentence
 from datasets_app.models import Dataset
 from datasets_app.selectors import latest_version, read_records
 from datasets_app.services import splitting
@@ -20,6 +19,7 @@ from datasets_app.services.editing import add_row
 from datasets_app.services.splitting import default_names, evaluation_count_of, split_dataset
 from datasets_app.tests.classroom import course_audience, share
 from datasets_app.tests.factories import CHAT, COMPLETION, INSTRUCTION, make_dataset, stored_files
+from datasets_app.versions.changes import change_sentence
 
 pytestmark = pytest.mark.django_db
 RECORDS = [

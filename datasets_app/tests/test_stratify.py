@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets_app.stratify import MAX_BINS, choose_evaluation_rows
+from datasets_app.versions.stratify import MAX_BINS, choose_evaluation_rows
 
 LENGTHS = st.integers(1, 10_000)
 SEEDS = st.integers(0, 2**32 - 1)

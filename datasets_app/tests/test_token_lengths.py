@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 
 from accounts.models import User
 from common.errors import UnavailableError
-from datasets_app import token_lengths as counting
 from datasets_app.models import DatasetVersion
-from datasets_app.ready_models import tokenizer_of
+from datasets_app.preview import lengths as counting
+from datasets_app.preview.histogram import histogram, whole_step
+from datasets_app.preview.lengths import Outcome, TokenLengths, token_lengths
+from datasets_app.preview.ready_models import tokenizer_of
 from datasets_app.selectors import latest_version, read_examples
 from datasets_app.tests.factories import make_dataset
 from datasets_app.tests.tiny_models import REFUSES_SYSTEM, ready_model, write_tiny_model
-from datasets_app.token_histogram import histogram, whole_step
-from datasets_app.token_lengths import Outcome, TokenLengths, token_lengths
 from engine.data.chat_template import Segment
 from engine.data.truncation import keep_answer
 from llmlora_site.home import Home

@@ -13,7 +13,6 @@ from django.urls import reverse
 from accounts.models import User
 from common.errors import ConflictError, ForbiddenError, NotFoundError, UnavailableError
 from datasets_app import quotas
-from datasets_app.changes import change_sentence
 from datasets_app.models import Dataset, DatasetEvent, DatasetVersion
 from datasets_app.selectors import get_dataset, latest_version, read_records
 from datasets_app.services.deleting import delete_dataset, delete_version
@@ -28,6 +27,7 @@ from datasets_app.tests.classroom import (
     share,
 )
 from datasets_app.tests.factories import CHAT, INSTRUCTION, make_dataset, stored_files, upload
+from datasets_app.versions.changes import change_sentence
 from training.tests.factories import make_training_job
 
 pytestmark = pytest.mark.django_db

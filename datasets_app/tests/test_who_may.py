@@ -12,12 +12,12 @@ from django.urls import reverse
 
 from accounts.models import Cohort, Membership, User
 from common.errors import ForbiddenError
-from datasets_app.audience import ONLY_OWNER
 from datasets_app.models import Contribution, Dataset
-from datasets_app.row_rights import row_rights
 from datasets_app.selectors import can_edit, datasets_visible_to
 from datasets_app.services.class_rows import accept_rows, add_row, save_accepted_rows
 from datasets_app.services.sharing import share_dataset
+from datasets_app.sharing.audience import ONLY_OWNER
+from datasets_app.sharing.row_rights import row_rights
 from datasets_app.tests.classroom import (
     cohort_audience,
     course_audience,

@@ -17,7 +17,7 @@ from accounts.models import Cohort
 from common.errors import DomainError, Fault, ForbiddenError
 from common.http import AuthenticatedRequest
 from common.partials import render_partial
-from datasets_app.class_forms import ClassDatasetForm
+from datasets_app.forms.class_rows import ClassDatasetForm
 from datasets_app.models import Dataset
 from datasets_app.selectors import get_dataset
 from datasets_app.services.class_datasets import create_class_dataset

@@ -21,17 +21,9 @@ from django_htmx.http import trigger_client_event
 from common.errors import DomainError, Fault, ForbiddenError, InvalidInputError
 from common.http import AuthenticatedRequest
 from common.partials import render_partial
-from datasets_app.class_forms import RowForm
-from datasets_app.contributions import (
-    own_rows,
-    row_after,
-    shown_unsaved_rows,
-    unsaved_rows,
-    waiting_page,
-)
+from datasets_app.forms.class_rows import RowForm
 from datasets_app.models import Dataset
 from datasets_app.quotas import cohort_space
-from datasets_app.row_rights import RowRights, row_rights
 from datasets_app.selectors import can_edit
 from datasets_app.services.class_rows import (
     MAX_WAITING_ROWS,
@@ -42,6 +34,14 @@ from datasets_app.services.class_rows import (
     save_accepted_rows,
     withdraw_row,
 )
+from datasets_app.sharing.contributions import (
+    own_rows,
+    row_after,
+    shown_unsaved_rows,
+    unsaved_rows,
+    waiting_page,
+)
+from datasets_app.sharing.row_rights import RowRights, row_rights
 from datasets_app.views.finding import dataset_or_404
 
 TEMPLATE = "datasets_app/class_rows.html"

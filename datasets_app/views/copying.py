@@ -14,11 +14,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 from common.errors import DomainError
 from common.http import AuthenticatedRequest
 from common.partials import render_partial
+from datasets_app.forms.splitting import SplitForm
 from datasets_app.models import Dataset
 from datasets_app.selectors import can_edit, latest_version
 from datasets_app.services.forking import fork_dataset
 from datasets_app.services.splitting import split_dataset
-from datasets_app.split_form import SplitForm
 from datasets_app.views.finding import dataset_or_404
 
 SPLIT_TEMPLATE = "datasets_app/dataset_split.html"

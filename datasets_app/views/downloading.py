@@ -14,9 +14,9 @@ from django.views.decorators.http import require_safe
 from common.errors import DomainError, UnavailableError
 from common.http import AuthenticatedRequest
 from datasets_app.auditing import record_event
-from datasets_app.downloads import version_response
-from datasets_app.exporting import EXPORT_FORMATS
 from datasets_app.models import DatasetEvent
+from datasets_app.versions.downloads import version_response
+from datasets_app.versions.exporting import EXPORT_FORMATS
 from datasets_app.views.finding import dataset_or_404, version_or_404
 
 

@@ -17,12 +17,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 from common.errors import ConflictError, DomainError, Fault, NotFoundError
 from common.http import AuthenticatedRequest
 from common.partials import render_partial
+from datasets_app.forms.rows import MAX_TURNS, ExampleForm, form_class_for, has_too_many_turns
 from datasets_app.models import Dataset, DatasetVersion
-from datasets_app.preview import EXAMPLES_PER_PAGE
-from datasets_app.row_forms import MAX_TURNS, ExampleForm, form_class_for, has_too_many_turns
+from datasets_app.preview.examples import EXAMPLES_PER_PAGE
 from datasets_app.selectors import get_version, latest_version
 from datasets_app.services import editing
-from datasets_app.stored_rows import records_at
+from datasets_app.versions.stored_rows import records_at
 from datasets_app.views.finding import editable_dataset_or_error
 
 TEMPLATE = "datasets_app/example_edit.html"

@@ -15,16 +15,16 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from common.errors import DomainError, NotFoundError
 from common.http import AuthenticatedRequest
 from common.partials import render_partial
+from datasets_app.forms.mapping import MappingForm
 from datasets_app.intake.mapping import ColumnMapping
 from datasets_app.intake.outcome import Outcome
-from datasets_app.mapping_form import MappingForm
 from datasets_app.models import Dataset, DatasetImport
-from datasets_app.report import outcome_report
 from datasets_app.selectors import get_import
-from datasets_app.sentences import import_error_sentence
 from datasets_app.services.bringing import can_be_decided
 from datasets_app.services.deciding import decide, discard
 from datasets_app.views.messages_of import tell_saved
+from datasets_app.wording.report import outcome_report
+from datasets_app.wording.sentences import import_error_sentence
 
 TEMPLATE = "datasets_app/dataset_import.html"
 PARTIAL = "import-status"

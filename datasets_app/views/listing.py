@@ -10,9 +10,9 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import Cohort
 from common.http import AuthenticatedRequest
-from datasets_app.catalogue import Shelf, datasets_on, search_from, shelf_from
 from datasets_app.quotas import user_space
 from datasets_app.selectors import open_imports
+from datasets_app.sharing.catalogue import Shelf, datasets_on, search_from, shelf_from
 
 DATASETS_PER_PAGE = 24
 

@@ -11,9 +11,9 @@ from django.views.decorators.http import require_http_methods
 from common.errors import DomainError, Fault, ForbiddenError, NotFoundError
 from common.http import AuthenticatedRequest
 from common.partials import render_partial
-from datasets_app.forms import DatasetForm, PasteForm, UploadForm
+from datasets_app.forms.bringing import DatasetForm, PasteForm, UploadForm
+from datasets_app.forms.hub import HubForm
 from datasets_app.hub import is_offline
-from datasets_app.hub_form import HubForm
 from datasets_app.models import Dataset, DatasetImport, HubRepository
 from datasets_app.samples import SAMPLES, sample_text
 from datasets_app.selectors import get_editable_dataset

@@ -12,13 +12,13 @@ from django.views.decorators.http import require_safe
 from common.errors import UnavailableError
 from common.http import AuthenticatedRequest
 from common.partials import render_partial
-from datasets_app.model_preview import PreviewSettings, preview_page
+from datasets_app.forms.preview import PreviewForm
 from datasets_app.models import DatasetVersion
-from datasets_app.preview_form import PreviewForm
-from datasets_app.ready_models import ready_models
+from datasets_app.preview.histogram import histogram
+from datasets_app.preview.lengths import token_lengths
+from datasets_app.preview.ready_models import ready_models
+from datasets_app.preview.tokens import PreviewSettings, preview_page
 from datasets_app.selectors import can_edit, latest_version
-from datasets_app.token_histogram import histogram
-from datasets_app.token_lengths import token_lengths
 from datasets_app.views.finding import dataset_or_404
 
 PREVIEW_TEMPLATE = "datasets_app/dataset_preview.html"

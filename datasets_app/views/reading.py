@@ -13,13 +13,13 @@ from django.views.decorators.http import require_safe
 
 from common.errors import UnavailableError
 from common.http import AuthenticatedRequest
-from datasets_app.changes import change_sentence
 from datasets_app.models import DatasetVersion
-from datasets_app.names import ENCODING_NAMES, FORMAT_NAMES
-from datasets_app.preview import preview_page
+from datasets_app.preview.examples import preview_page
 from datasets_app.selectors import can_edit, latest_version
 from datasets_app.services.editing import MAX_EDITED_BYTES
+from datasets_app.versions.changes import change_sentence
 from datasets_app.views.finding import dataset_or_404, version_or_404
+from datasets_app.wording.names import ENCODING_NAMES, FORMAT_NAMES
 
 
 @login_required

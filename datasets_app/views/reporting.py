@@ -10,10 +10,10 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from common.http import AuthenticatedRequest
-from datasets_app.names import ENCODING_NAMES, FORMAT_NAMES
-from datasets_app.report import version_report
 from datasets_app.selectors import can_edit, latest_version
 from datasets_app.views.finding import dataset_or_404
+from datasets_app.wording.names import ENCODING_NAMES, FORMAT_NAMES
+from datasets_app.wording.report import version_report
 
 
 @login_required

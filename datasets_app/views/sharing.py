@@ -16,12 +16,12 @@ from django.views.decorators.http import require_http_methods
 from common.errors import DomainError, ForbiddenError
 from common.http import AuthenticatedRequest
 from common.partials import render_partial
-from datasets_app.audience import ONLY_OWNER, Audience, audience_choices, audience_of
+from datasets_app.forms.sharing import SharingForm
 from datasets_app.models import Dataset
 from datasets_app.quotas import cohort_space
 from datasets_app.selectors import can_edit
 from datasets_app.services.sharing import share_dataset
-from datasets_app.sharing_form import SharingForm
+from datasets_app.sharing.audience import ONLY_OWNER, Audience, audience_choices, audience_of
 from datasets_app.views.finding import dataset_or_404
 
 TEMPLATE = "datasets_app/dataset_sharing.html"

@@ -17,12 +17,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from common.errors import DomainError, UnavailableError
 from common.http import AuthenticatedRequest
-from datasets_app.changes import change_sentence
 from datasets_app.models import DatasetVersion
 from datasets_app.selectors import can_edit, latest_version
 from datasets_app.services.deleting import delete_version
 from datasets_app.services.restoring import restore_version
-from datasets_app.shown_differences import compare_versions
+from datasets_app.versions.changes import change_sentence
+from datasets_app.versions.shown_differences import compare_versions
 from datasets_app.views.finding import (
     dataset_or_404,
     editable_dataset_or_error,

@@ -39,7 +39,7 @@ def _report(path: Path, dataset_type: str | None) -> dict[str, Any]:
     from datasets_app.checking import WORKER_SECONDS, CheckFailedError, check_file, limits
     from datasets_app.intake.outcome import Outcome
     from datasets_app.intake.pipeline import Order
-    from datasets_app.report import outcome_report
+    from datasets_app.wording.report import outcome_report
 
     with tempfile.TemporaryDirectory(prefix="llmlora-validate-") as folder:
         order = Order(limits(), dataset_type=dataset_type, file_name=path.name)  # type: ignore[arg-type]

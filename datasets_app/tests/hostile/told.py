@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from datasets_app.finding_sentences import SENTENCES
+from datasets_app.wording.finding_sentences import SENTENCES
 
 _REST = re.compile(
     r"(And [\d,]+ more faults?|The same fault .*|[\d,]+ more records? ha(s|ve) the same fault as line .*)\."

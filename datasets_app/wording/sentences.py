@@ -8,9 +8,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from datasets_app.checking import FAILURES as CHECK_FAILURES
-from datasets_app.finding_sentences import finding_sentence
 from datasets_app.hub import FAILURES as HUB_FAILURES
 from datasets_app.models import Dataset
+from datasets_app.wording.finding_sentences import finding_sentence
 
 
 def issue_sentence(issue: Mapping[str, Any]) -> str:

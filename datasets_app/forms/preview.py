@@ -10,8 +10,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from datasets_app.model_preview import PreviewSettings
-from datasets_app.ready_models import ReadyModel
+from datasets_app.preview.ready_models import ReadyModel
+from datasets_app.preview.tokens import PreviewSettings
 from engine.config import TrainingHyperparameters
 
 _PARAMETERS = TrainingHyperparameters.parameters()

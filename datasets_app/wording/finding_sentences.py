@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
-from datasets_app.names import ENCODING_NAMES, LANGUAGE_NAMES, PERSONAL_DATA_NAMES
+from datasets_app.wording.names import ENCODING_NAMES, LANGUAGE_NAMES, PERSONAL_DATA_NAMES
 
 _CUT = gettext_lazy(
     "The data ends in the middle of a record, so it seems to be cut off. Save or download it again, completely."

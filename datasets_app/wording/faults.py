@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.utils.translation import ngettext
 
 from common.errors import Fault, InvalidInputError
-from datasets_app.finding_sentences import finding_sentence
 from datasets_app.intake.findings import Finding
 from datasets_app.intake.outcome import Outcome
+from datasets_app.wording.finding_sentences import finding_sentence
 
 MAX_FAULTS = 50
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from datasets_app.models import DatasetVersion
-from datasets_app.ready_models import ModelTokenizer, ReadyModel, tokenizer_of
+from datasets_app.preview.ready_models import ModelTokenizer, ReadyModel, tokenizer_of
 from datasets_app.selectors import read_examples
 from engine.data.chat_template import Segment
 from engine.data.records import Example

@@ -14,8 +14,8 @@ from typing import Any, cast
 from django.core.cache import cache
 
 from datasets_app.models import DatasetVersion
-from datasets_app.ready_models import ModelTokenizer, ReadyModel, tokenizer_of
-from datasets_app.stored_rows import lines_of
+from datasets_app.preview.ready_models import ModelTokenizer, ReadyModel, tokenizer_of
+from datasets_app.versions.stored_rows import lines_of
 from engine.data.chat_template import Segment
 from engine.data.records import DatasetType, Example, read_example
 from engine.data.truncation import whole_answer_length

@@ -13,7 +13,8 @@ from django.http import StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
 from common.storage import CHUNK_BYTES, check_free_space, raise_if_full
-from datasets_app.exporting import (
+from datasets_app.models import Dataset, DatasetVersion
+from datasets_app.versions.exporting import (
     ExportFormat,
     TableShape,
     csv_columns,
@@ -21,8 +22,7 @@ from datasets_app.exporting import (
     find_shape,
     write_parquet,
 )
-from datasets_app.models import Dataset, DatasetVersion
-from datasets_app.stored_rows import missing_file_error, records_of
+from datasets_app.versions.stored_rows import missing_file_error, records_of
 
 
 class _FilePieces(Iterator[bytes]):

@@ -11,10 +11,10 @@ from django.db.models import Case, IntegerField, QuerySet, Value, When
 
 from accounts.models import User
 from common.errors import UnavailableError
-from datasets_app.class_records import comparable
 from datasets_app.models import Contribution, Dataset, DatasetVersion
-from datasets_app.preview import ShownTurn, shown_example
-from datasets_app.stored_rows import records_of
+from datasets_app.preview.examples import ShownTurn, shown_example
+from datasets_app.sharing.class_records import comparable
+from datasets_app.versions.stored_rows import records_of
 from engine.data.records import DatasetType, read_example
 
 WAITING_PER_PAGE = 20

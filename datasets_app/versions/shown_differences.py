@@ -9,11 +9,11 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from datasets_app.comparing import Comparison, Difference, DifferenceKind, compare_lines
-from datasets_app.marking import Marker, Part, Parts, shortened
 from datasets_app.models import DatasetVersion
-from datasets_app.preview import ROLE_LABELS
-from datasets_app.stored_rows import lines_of, records_at
+from datasets_app.preview.examples import ROLE_LABELS
+from datasets_app.versions.comparing import Comparison, Difference, DifferenceKind, compare_lines
+from datasets_app.versions.marking import Marker, Part, Parts, shortened
+from datasets_app.versions.stored_rows import lines_of, records_at
 
 _FIELD_LABELS = {
     "instruction": gettext_lazy("Instruction"),

@@ -9,8 +9,8 @@ from django import forms
 from django.forms.boundfield import BoundWidget
 from django.utils.translation import gettext_lazy as _
 
-from datasets_app.audience import Audience, AudienceChoice, audience_of
 from datasets_app.models import Dataset
+from datasets_app.sharing.audience import Audience, AudienceChoice, audience_of
 
 
 class SharingForm(forms.Form):

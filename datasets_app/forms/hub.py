@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from datasets_app.forms import DatasetForm
+from datasets_app.forms.bringing import DatasetForm
 from datasets_app.models import HubRepository
 
 MAX_ROWS = 100_000

@@ -11,9 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Cohort, User
 from common.errors import Fault
-from datasets_app.class_records import build_record, stored_line
-from datasets_app.forms import DatasetForm
+from datasets_app.forms.bringing import DatasetForm
 from datasets_app.models import Dataset
+from datasets_app.sharing.class_records import build_record, stored_line
 
 # First rows are checked while the person waits; more of them come as a file, in a later version.
 LONGEST_ROWS = 500_000

@@ -9,11 +9,11 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from datasets_app.finding_sentences import finding_sentence
 from datasets_app.intake.findings import Finding
 from datasets_app.intake.outcome import Outcome, Verdict, verdict_of
 from datasets_app.models import DatasetVersion
-from datasets_app.names import LANGUAGE_NAMES
+from datasets_app.wording.finding_sentences import finding_sentence
+from datasets_app.wording.names import LANGUAGE_NAMES
 
 
 @dataclass(frozen=True, slots=True)

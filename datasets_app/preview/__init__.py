@@ -1,0 +1,1 @@
+"""Examples as people read them, and as a model reads them."""

@@ -1,0 +1,1 @@
+"""Who may see a dataset, and the rows that a class adds."""

@@ -1,0 +1,1 @@
+"""What is said about datasets, made from stored codes and numbers."""
