@@ -8,7 +8,7 @@ from uuid import UUID
 
 from ninja import Field, Schema
 
-from datasets_app.models import Dataset, DatasetImport, DatasetVersion
+from datasets_app.models import Contribution, Dataset, DatasetImport, DatasetVersion
 from datasets_app.versions.changes import change_sentence
 from datasets_app.wording.sentences import import_error_sentence, issue_sentence
 from engine.data.records import DatasetType
@@ -212,3 +212,150 @@ class OverlapSchema(Schema):
     is_whole: bool = Field(description="False when the sets are too large to be compared whole")
     leak_count: int
     leaks: list[LeakSchema]
+
+
+class MappingIn(Schema):
+    """Which column is what."""
+
+    model_config = {"extra": "forbid"}
+
+    shape: str = Field(description="instruction, chat, completion or text")
+    columns: dict[str, str] = Field(
+        description="Part to column: instruction, input?, output, system?, history?; messages, system?; "
+        "prompt, completion; text"
+    )
+
+
+class DecisionIn(Schema):
+    """What becomes of an import."""
+
+    model_config = {"extra": "forbid"}
+
+    mapping: MappingIn | None = None
+    skip_rejected: bool = Field(False, description="Leave the rows with faults out")
+
+
+class HubIn(Schema):
+    """A dataset of the Hub that instructors allow."""
+
+    model_config = {"extra": "forbid"}
+
+    repository: str = Field(description="owner/name")
+    split: str = "train"
+    configuration: str = ""
+    columns: list[str] = []
+    max_rows: int = Field(1000, ge=1, le=100_000)
+    name: str = ""
+    description: str = ""
+    type: DatasetType | None = None
+
+
+class SharingSchema(Schema):
+    """Who may see a dataset besides its owner."""
+
+    visibility: Dataset.Visibility
+    cohort_id: UUID | None = None
+    course: str = ""
+
+
+class SpaceSchema(Schema):
+    """Bytes that your datasets take, and may take."""
+
+    used: int
+    limit: int
+
+
+class ClassDatasetIn(Schema):
+    """A dataset to which the members of a cohort add rows."""
+
+    model_config = {"extra": "forbid"}
+
+    name: str
+    description: str = ""
+    cohort_id: UUID
+    type: DatasetType = "instruction"
+    data: list[dict[str, Any]] = Field(description="At least one record to begin with")
+
+
+class RowIn(Schema):
+    """A row for a class dataset."""
+
+    model_config = {"extra": "forbid"}
+
+    question: str = Field(description="The question, or the beginning of a completion")
+    answer: str
+
+
+class RowSchema(Schema):
+    id: UUID
+    author: str
+    record: dict[str, Any]
+    state: Contribution.State
+    reason: str
+    is_saved: bool = Field(description="Whether a version holds it")
+    created_at: datetime
+
+    @staticmethod
+    def resolve_author(row: Contribution) -> str:
+        return str(row.author)
+
+    @staticmethod
+    def resolve_is_saved(row: Contribution) -> bool:
+        return row.version_id is not None
+
+
+class ReviewIn(Schema):
+    """Rows to accept, or to reject with a reason."""
+
+    model_config = {"extra": "forbid"}
+
+    row_ids: list[UUID]
+    accept: bool
+    reason: str = ""
+
+
+class TokenSchema(Schema):
+    text: str
+    count: int = Field(
+        description="Tokens that make this text; more than one in a character of several"
+    )
+
+
+class SpanSchema(Schema):
+    """Tokens of one kind that follow each other."""
+
+    text: str
+    is_special: bool
+    is_trained: bool
+    is_cut: bool
+    token_count: int
+    tokens: list[TokenSchema]
+
+
+class ModelExampleSchema(Schema):
+    number: int
+    spans: list[SpanSchema]
+    token_count: int
+    trained_count: int
+    cut_count: int
+    is_answer_cut: bool
+    is_left_out: bool
+    refusal: str
+
+
+class LengthCountsSchema(Schema):
+    """What becomes of the examples at this length."""
+
+    fitting: int
+    shortened: int
+    answer_cut: int
+    left_out: int
+    refused: int
+
+
+class PreviewSchema(Schema):
+    base_model: str
+    max_length: int
+    overlong: str
+    counts: LengthCountsSchema
+    examples: list[ModelExampleSchema]

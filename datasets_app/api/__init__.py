@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Importing a module of calls adds them to the router.
-from datasets_app.api import datasets, versions  # noqa: F401
+from datasets_app.api import datasets, imports, preview, sharing, versions  # noqa: F401
 from datasets_app.api.router import router
 
 __all__ = ["router"]

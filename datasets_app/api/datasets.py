@@ -19,14 +19,12 @@ from datasets_app.selectors import (
     datasets_visible_to,
     find_brought,
     get_dataset,
-    get_import,
     get_owned_dataset,
     latest_version,
     read_records,
 )
 from datasets_app.services import creating
 from datasets_app.services.bringing import bring_file
-from datasets_app.services.deciding import discard
 from datasets_app.services.deleting import delete_dataset
 
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key")]
@@ -90,25 +88,6 @@ def dataset_upload(
         find=partial(find_brought, user),
     )
     return Status(202 if isinstance(made, DatasetImport) else 201, made)
-
-
-@router.get(
-    "/imports/{uuid:import_id}",
-    response={200: ImportSchema} | ERROR_RESPONSES,
-    summary="How far the check of a large file is",
-)
-def import_detail(request: HttpRequest, import_id: UUID) -> DatasetImport:
-    return get_import(current_user(request), import_id)
-
-
-@router.delete(
-    "/imports/{uuid:import_id}",
-    response={204: None} | ERROR_RESPONSES,
-    summary="Discard an import",
-)
-def import_delete(request: HttpRequest, import_id: UUID) -> Status[None]:
-    discard(get_import(current_user(request), import_id))
-    return Status(204, None)
 
 
 @router.get(

@@ -6,10 +6,11 @@ import hashlib
 from itertools import compress
 from typing import Any, cast
 
+from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from common.errors import ConflictError, Fault, InvalidInputError
+from common.errors import ConflictError, Fault, InvalidInputError, TooLargeError
 from common.storage import delete_prefix
 from datasets_app.models import Dataset, DatasetVersion
 from datasets_app.selectors import get_dataset, latest_version
@@ -18,6 +19,10 @@ from datasets_app.storing import dataset_prefix
 from datasets_app.versions.stored_rows import lines_of, records_of
 from datasets_app.versions.stratify import MIN_DISTINCT_ROWS, choose_evaluation_rows
 from engine.data.records import DatasetType
+
+MAX_SPLIT_BYTES = 64 * 1024 * 1024
+MAX_SPLIT_EXAMPLES = 100_000
+"""Both parts are read and judged anew while the person waits, and every example has a place in memory."""
 
 
 def split_dataset(
@@ -36,11 +41,13 @@ def split_dataset(
     Raises:
         NotFoundError: user may not see the dataset.
         ConflictError: it has fewer than two different examples.
+        TooLargeError: it is too large to be split while somebody waits.
         InvalidInputError: evaluation_count leaves one part empty, or a name can not be used.
         DiskFullError: no room for it.
     """
     original = get_dataset(user, dataset.pk)
     version = latest_version(original)
+    _check_size(version)
     is_evaluation = _choose(version, evaluation_count, seed)
     training = _create_part(
         user,
@@ -79,6 +86,23 @@ def evaluation_count_of(version: DatasetVersion, percent: float) -> int:
     """So many percent of the examples, at least one on each side."""
     count = round(version.example_count * percent / 100)
     return max(1, min(count, version.example_count - 1))
+
+
+def _check_size(version: DatasetVersion) -> None:
+    if version.size_bytes <= MAX_SPLIT_BYTES and version.example_count <= MAX_SPLIT_EXAMPLES:
+        return
+    raise TooLargeError(
+        _(
+            "This dataset has %(count)d examples in %(size)s, and up to %(most)d in %(limit)s can be split here. "
+            "Download it, split it in a program of yours and upload both parts."
+        )
+        % {
+            "count": version.example_count,
+            "size": filesizeformat(version.size_bytes),
+            "most": MAX_SPLIT_EXAMPLES,
+            "limit": filesizeformat(MAX_SPLIT_BYTES),
+        }
+    )
 
 
 def _choose(version: DatasetVersion, count: int, seed: int) -> list[bool]:

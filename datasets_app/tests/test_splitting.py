@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from common.errors import ConflictError, InvalidInputError, NotFoundError
-from datasets_app.models import Dataset
+from datasets_app.models import Dataset, DatasetVersion
 from datasets_app.selectors import latest_version, read_records
 from datasets_app.services import splitting
 from datasets_app.services.deleting import delete_version
@@ -223,3 +223,14 @@ def test_a_deleted_version_does_not_give_its_number_away(student: User) -> None:
     add_row(student, dataset, RECORDS[3], 1)
     delete_version(student, dataset, 2)
     assert add_row(student, dataset, RECORDS[4], 1).number == 3
+
+
+def test_a_very_large_dataset_is_refused_before_anything_is_read(
+    signed_in: Client, student: User
+) -> None:
+    dataset = make_dataset(student, records=RECORDS[:3])
+    for change in ({"size_bytes": 2**30}, {"example_count": 10**6, "size_bytes": 10}):
+        DatasetVersion.objects.update(**change)
+        page = signed_in.post(split_page(dataset), form_fields())
+        assert page.status_code == 413
+        assert "upload both parts" in page.content.decode()

@@ -43,3 +43,10 @@ def other_type_than_target(dataset: Dataset) -> str:
         "“%(name)s” holds examples of the type “%(type)s”, and its versions do so too. "
         "Choose columns for that type, or save the file as a dataset of its own."
     ) % {"name": dataset.name, "type": dataset.get_type_display()}
+
+
+def bad_mapping() -> str:
+    return _(
+        "The mapping can not be used. "
+        "Name a shape (instruction, chat, completion or text) and a column for each of its parts."
+    )
