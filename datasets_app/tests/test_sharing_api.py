@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
+from django.core.cache import cache
 from django.test import Client
 
 from accounts.models import Cohort, Membership, User
 from datasets_app.models import Contribution, Dataset, DatasetImport
 from datasets_app.tests.factories import INSTRUCTION, make_dataset
 from datasets_app.tests.test_imports import FRONT_BACK, kept
+from datasets_app.tests.tiny_models import write_tiny_model
+from llmlora_site.home import Home
 
 pytestmark = pytest.mark.django_db
 BASE = "/api/datasets"
@@ -123,14 +128,29 @@ def test_space_is_told(student: User, client_of: Callable[[User], Client]) -> No
     assert 0 < body["used"] < body["limit"]
 
 
-def test_preview_answers_tokens(student: User, client_of: Callable[[User], Client]) -> None:
+@pytest.fixture
+def home(settings: LazySettings, tmp_path: Path) -> Home:
+    """A home folder without any base model."""
+    settings.LLMLORA_HOME = Home(tmp_path / "home")
+    settings.LLMLORA_HOME.create()
+    cache.clear()
+    return settings.LLMLORA_HOME
+
+
+def test_preview_answers_tokens(
+    home: Home, student: User, client_of: Callable[[User], Client]
+) -> None:
     dataset = make_dataset(student, records=[INSTRUCTION])
     client = client_of(student)
-    body = client.get(f"{BASE}/{dataset.pk}/preview", {"max_length": 512}).json()
-    assert body["counts"]["fitting"] == 1
+    path = f"{BASE}/{dataset.pk}/preview"
+    answer = client.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    write_tiny_model(home.local_models / "tiny")
+    body = client.get(path, {"max_length": 512}).json()
+    assert (body["base_model"], body["counts"]["fitting"]) == ("tiny", 1)
     (example,) = body["examples"]
     assert INSTRUCTION["output"] in "".join(
         span["text"] for span in example["spans"] if span["is_trained"]
     )
-    answer = client.get(f"{BASE}/{dataset.pk}/preview", {"max_length": "long"})
+    answer = client.get(path, {"max_length": "long"})
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "max_length")
