@@ -2,8 +2,9 @@
 
 On one device, sharing its time would end all jobs late; the mean time to the end is least when the job with the least
 work left goes first (Schrage 1968, "A proof of the optimality of the shortest remaining processing time discipline").
-Ageing bounds what that costs a long job: a second of waiting counts like AGEING seconds of work done, so a job waits
-for jobs that came later at most for its own remaining time divided by AGEING.
+Ageing bounds what that costs a long job: a second of waiting counts like AGEING seconds of work done, so no job goes
+first that comes later than a job's own work divided by AGEING. All that wait age alike: of the jobs that come sooner,
+every shorter one may go first.
 """
 
 from __future__ import annotations
