@@ -13,7 +13,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.files import File
-from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.utils.translation import gettext_lazy as _
 
@@ -43,19 +42,6 @@ class AtomicFileSystemStorage(FileSystemStorage):
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         return name
-
-
-def save_bytes(name: str, content: bytes) -> None:
-    """Store content under name.
-
-    Raises:
-        DiskFullError: no space left.
-    """
-    try:
-        default_storage.save(name, ContentFile(content))
-    except OSError as error:
-        raise_if_full(error)
-        raise
 
 
 def save_file(name: str, path: Path) -> None:

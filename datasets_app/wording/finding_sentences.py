@@ -297,11 +297,6 @@ _WARNINGS: dict[str, str | Promise] = {
         "Answers differ much in length: half of them have at most %(median)d characters, the longest has %(maximum)d. "
         "Long answers weigh more, because every token counts the same."
     ),
-    "skipped_rows": ngettext_lazy(
-        "%(count)d row could not be used and was left out, as you chose.",
-        "%(count)d rows could not be used and were left out, as you chose.",
-        "count",
-    ),
 }
 SENTENCES: dict[str, str | Promise] = _FILES | _JSON | _TABLES | _RECORDS | _WARNINGS
 _SIZES = frozenset({"too_large_unpacked", "parquet_row_group"})
