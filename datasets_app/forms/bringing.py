@@ -50,6 +50,14 @@ class DatasetForm(forms.Form):
         }
 
 
+def columns_field() -> forms.BooleanField:
+    return forms.BooleanField(
+        label=_("Choose the columns myself"),
+        required=False,
+        help_text=_("Otherwise they are found by their names, or read as you chose the last time."),
+    )
+
+
 class UploadForm(DatasetForm):
     """A file for a new dataset; with is_version for the next version of one, which has its labels already."""
 
@@ -66,6 +74,8 @@ class UploadForm(DatasetForm):
             }
         ),
     )
+
+    asks_columns = columns_field()
 
     def __init__(self, *args: Any, is_version: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -88,3 +98,4 @@ class PasteForm(DatasetForm):
             attrs={"rows": 14, "spellcheck": "false", "class": "textarea dataset-text"}
         ),
     )
+    asks_columns = columns_field()

@@ -156,7 +156,10 @@ def _examine(
     outcome.columns = outcome.columns or _union(readable)
     outcome.samples = [_shown(record) for record in readable[:_SHOWN_RECORDS]]
     refuse_other_kinds(readable)
-    mapping = order.mapping or _find_mapping(readable, outcome, order)
+    mapping = order.mapping or _remembered_mapping(outcome, order)
+    if mapping and not order.mapping:
+        findings.note("remembered_columns", None)
+    mapping = mapping or _find_mapping(readable, outcome, order)
     outcome.mapping = mapping
     if mapping is None and (readable or outcome.source_format == "csv"):
         _tell_unknown_columns(first, outcome, order, findings)
@@ -182,17 +185,22 @@ def _examine(
     outcome.character_count = examination.character_count
 
 
+def _remembered_mapping(outcome: Outcome, order: Order) -> ColumnMapping | None:
+    """What the person chose for these columns the last time."""
+    remembered = order.remembered.get(signature(outcome.columns))
+    if remembered is None or order.dataset_type not in (None, remembered.dataset_type):
+        return None
+    # The same columns may be written with other capitals now.
+    written = {column_key(name): name for name in outcome.columns}
+    return ColumnMapping(
+        remembered.shape,
+        {part: written[column_key(name)] for part, name in remembered.columns.items()},
+    )
+
+
 def _find_mapping(
     samples: list[dict[str, Any]], outcome: Outcome, order: Order
 ) -> ColumnMapping | None:
-    remembered = order.remembered.get(signature(outcome.columns))
-    if remembered and order.dataset_type in (None, remembered.dataset_type):
-        # The same columns may be written with other capitals now.
-        written = {column_key(name): name for name in outcome.columns}
-        return ColumnMapping(
-            remembered.shape,
-            {part: written[column_key(name)] for part, name in remembered.columns.items()},
-        )
     # The first record decides; records of another shape are told one by one.
     candidates = (
         [outcome.columns]

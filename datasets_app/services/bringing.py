@@ -39,12 +39,14 @@ def bring_file(
     dataset_type: str | None = None,
     target: Dataset | None = None,
     keeps_draft: bool = False,
+    asks_columns: bool = False,
 ) -> Dataset | DatasetImport:
     """A dataset of a file, or an import of it; without a name it takes that of the file.
 
     Args:
         target: the file becomes the next version of this dataset instead of a new one.
         keeps_draft: a file with faults is kept as an import, so that it can be mended or mapped without another upload.
+        asks_columns: the person chooses the columns, whatever their names suggest; needs keeps_draft.
 
     Raises:
         InvalidInputError: a fault's line is a line of the file.
@@ -55,7 +57,15 @@ def bring_file(
     label = target.name if target else name.strip() or name_from_file(file_name)
     labels = read_labels(label, description, target.type if target else dataset_type)
     with _received(file) as path:
-        return _bring(owner, labels, path, file_name, target=target, keeps_draft=keeps_draft)
+        return _bring(
+            owner,
+            labels,
+            path,
+            file_name,
+            target=target,
+            keeps_draft=keeps_draft,
+            asks_columns=asks_columns,
+        )
 
 
 def bring_text(
@@ -66,6 +76,7 @@ def bring_text(
     description: str = "",
     dataset_type: str | None = None,
     keeps_draft: bool = False,
+    asks_columns: bool = False,
 ) -> Dataset | DatasetImport:
     """The same of pasted text.
 
@@ -82,7 +93,15 @@ def bring_text(
         _refuse_size(len(content), limit)
     with scratch_file() as path:
         path.write_bytes(content)
-        return _bring(owner, labels, path, "", target=None, keeps_draft=keeps_draft)
+        return _bring(
+            owner,
+            labels,
+            path,
+            "",
+            target=None,
+            keeps_draft=keeps_draft,
+            asks_columns=asks_columns,
+        )
 
 
 def _bring(
@@ -93,6 +112,7 @@ def _bring(
     *,
     target: Dataset | None,
     keeps_draft: bool,
+    asks_columns: bool,
 ) -> Dataset | DatasetImport:
     check_free_space()
     size_bytes = path.stat().st_size
@@ -103,7 +123,7 @@ def _bring(
     order = Order(
         limits(settings.REQUEST_CHECK_BYTES),
         dataset_type=labels.dataset_type,
-        remembered=remembered_mappings(owner),
+        remembered={} if asks_columns else remembered_mappings(owner),
         file_name=source_name,
     )
     draft_import = DatasetImport(
@@ -117,9 +137,10 @@ def _bring(
     )
     with scratch_file() as draft:
         outcome = check_file(path, draft, order)
-        if outcome.is_clean and not outcome.is_partial:
+        if outcome.is_clean and not outcome.is_partial and not asks_columns:
             return store_import(draft_import, outcome, draft)
-        if not outcome.is_partial or outcome.errors:
+        is_a_workers = outcome.is_partial and not outcome.errors and not asks_columns
+        if not is_a_workers:
             if not (keeps_draft and can_be_decided(outcome)):
                 raise refusal(outcome)
             draft_import.state = DatasetImport.State.OPEN

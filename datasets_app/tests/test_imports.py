@@ -110,6 +110,41 @@ def test_a_choice_is_remembered_for_the_same_columns_of_the_same_person(
     assert isinstance(bring(other_student, FRONT_BACK), DatasetImport)
 
 
+def test_that_a_choice_was_remembered_is_told_and_can_be_made_anew(
+    signed_in: Client, student: User
+) -> None:
+    signed_in.post(page_of(kept(student, FRONT_BACK)), {"action": "map", **MAPPING})
+    again = bring(student, FRONT_BACK)
+    assert isinstance(again, Dataset)
+    assert "remembered_columns" in {issue["code"] for issue in latest_version(again).issues}
+    file = SimpleUploadedFile("cards.csv", FRONT_BACK)
+    answer = signed_in.post(NEW, {"file": file, "asks_columns": "on"})
+    order = DatasetImport.objects.get(state=DatasetImport.State.OPEN)
+    assert answer["Location"] == page_of(order)
+    swapped = MAPPING | {"instruction-instruction": "back", "instruction-output": "front"}
+    signed_in.post(page_of(order), {"action": "map", **swapped})
+    newest = Dataset.objects.first()
+    assert newest is not None
+    (first, _second) = read_records(latest_version(newest), limit=9)
+    assert first == {"instruction": "Class 2B.", "output": "Who waters it?"}
+
+
+def test_columns_that_are_known_by_name_can_be_chosen_all_the_same(
+    signed_in: Client, student: User
+) -> None:
+    text = "instruction,output,note\nWho?,Class 2B.,Nobody else.\n"
+    signed_in.post(f"{NEW}?source=paste", {"name": "Notes", "text": text, "asks_columns": "on"})
+    order = DatasetImport.objects.get()
+    page = signed_in.get(page_of(order)).content.decode()
+    assert "Which column is what?" in page
+    assert not Dataset.objects.exists()
+    chosen = MAPPING | {"instruction-instruction": "instruction", "instruction-output": "note"}
+    signed_in.post(page_of(order), {"action": "map", **chosen})
+    assert read_records(latest_version(Dataset.objects.get()), limit=2) == [
+        {"instruction": "Who?", "output": "Nobody else."}
+    ]
+
+
 @pytest.mark.parametrize(
     ("choice", "sentence"),
     [

@@ -76,7 +76,11 @@ def _create(
 ) -> Dataset | DatasetImport:
     if isinstance(form, PasteForm):
         return bring_text(
-            request.user, text=form.cleaned_data["text"], keeps_draft=True, **form.labels()
+            request.user,
+            text=form.cleaned_data["text"],
+            keeps_draft=True,
+            asks_columns=form.cleaned_data["asks_columns"],
+            **form.labels(),
         )
     if isinstance(form, HubForm):
         return fetch_from_hub(request.user, source=form.source_order(), **form.labels())
@@ -85,6 +89,7 @@ def _create(
         file=form.cleaned_data["file"],
         target=target,
         keeps_draft=True,
+        asks_columns=form.cleaned_data["asks_columns"],
         **form.labels(),
     )
 

@@ -289,6 +289,10 @@ _WARNINGS: dict[str, str | Promise] = {
     "ignored_columns": gettext_lazy(
         "Columns that are not used for training were left out: %(columns)s."
     ),
+    "remembered_columns": gettext_lazy(
+        "The columns were read as you chose the last time for a file with the same columns. "
+        "To choose anew, upload the file again and tick that you choose the columns yourself."
+    ),
     "mixed_languages": gettext_lazy(
         "The answers are in several languages (%(languages)s). "
         "The model may mix them: make one dataset for each language, unless you want that."
