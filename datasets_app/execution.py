@@ -43,7 +43,7 @@ _PROGRESS_SECONDS = 1.0
 
 
 class DiscardedError(Exception):
-    """The import was deleted while its file was read."""
+    """The import was deleted while its file was read, or somebody else was faster."""
 
 
 def run_import(import_id: str | UUID) -> None:
@@ -58,13 +58,8 @@ def run_import(import_id: str | UUID) -> None:
         process(order, seconds=WORKER_SECONDS, on_progress=report)
     except DiscardedError:
         delete_prefix(import_prefix(order.pk))
-    except FileNotFoundError:
-        _fail(
-            order,
-            UnavailableError(_("The uploaded file is missing on the server. Upload it again.")),
-        )
     except DomainError as error:
-        _fail(order, error)
+        fail(order, error)
 
 
 def process(
@@ -74,6 +69,9 @@ def process(
 
     Raises:
         CheckFailedError: it took more time or memory than is allowed.
+        UnavailableError: the upload is missing.
+        ConflictError: the dataset that it is a version of was changed in the meantime.
+        DiscardedError: the import was deleted, or became a dataset elsewhere.
         DiskFullError: no room for the dataset.
         TooLargeError: the owner's space is used up.
     """
@@ -107,18 +105,13 @@ def _fetch(order: DatasetImport, report: Callable[[int, int], None]) -> None:
 
 
 def _finish(order: DatasetImport, outcome: Outcome, draft: Path) -> Dataset:
-    with transaction.atomic():
-        # Whoever deletes the import waits here, and the other way round.
-        still_there = DatasetImport.objects.select_for_update().filter(pk=order.pk)
-        if not still_there.exclude(state=DatasetImport.State.DONE).exists():
+    def mark_done(dataset: Dataset) -> None:
+        waiting = DatasetImport.objects.filter(pk=order.pk, state=DatasetImport.State.CHECKING)
+        if not waiting.update(state=DatasetImport.State.DONE, result=dataset, report={}):
             raise DiscardedError
-        dataset = store_import(order, outcome, draft)
-        order.result = dataset
-        order.state = DatasetImport.State.DONE
-        order.report = {}
-        order.save()
         transaction.on_commit(lambda: delete_prefix(import_prefix(order.pk)), robust=True)
-    return dataset
+
+    return store_import(order, outcome, draft, also=mark_done)
 
 
 def waiting_imports() -> list[UUID]:
@@ -183,7 +176,8 @@ def _open(order: DatasetImport, outcome: Outcome) -> None:
     order.save(update_fields=["state", "report", "error"])
 
 
-def _fail(order: DatasetImport, error: DomainError) -> None:
+def fail(order: DatasetImport, error: DomainError) -> None:
+    """Put down why the file of an import could not become a dataset."""
     has_reason = isinstance(error, CheckFailedError | HubError)
     reason = error.params.get("reason") if has_reason else ""
     # The sentence of another failure is kept as it was said: its reader is its only cause.
@@ -196,6 +190,8 @@ def _fail(order: DatasetImport, error: DomainError) -> None:
 @contextmanager
 def _raw_file(order: DatasetImport) -> Iterator[Path]:
     """The upload on this disk; where storage is elsewhere, a copy that is gone afterwards."""
+    if not default_storage.exists(order.raw_file):
+        raise UnavailableError(_("The uploaded file is missing on the server. Upload it again."))
     try:
         local = Path(default_storage.path(order.raw_file))
     except NotImplementedError:

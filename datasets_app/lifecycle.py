@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,10 @@ from datasets_app.intake.outcome import Outcome
 from datasets_app.models import Dataset, DatasetImport, DatasetVersion
 from datasets_app.storing import dataset_prefix
 from datasets_app.token_stats import measure_tokens
+
+
+def nothing_else(_dataset: Dataset) -> None:
+    """For those who save a dataset alone."""
 
 
 @contextmanager
@@ -42,8 +46,12 @@ def store_dataset(
     *,
     source_name: str = "",
     change: dict[str, Any] | None = None,
+    also: Callable[[Dataset], None] = nothing_else,
 ) -> Dataset:
     """Save a new dataset with draft as its first version.
+
+    Args:
+        also: is done in the same transaction, which is a short one: the file is written before it.
 
     Raises:
         DiskFullError: no room for it.
@@ -60,14 +68,24 @@ def store_dataset(
         with transaction.atomic():
             dataset.save(force_insert=True)
             version.save(force_insert=True)
+            also(dataset)
     except BaseException:
         delete_prefix(dataset_prefix(dataset.pk))
         raise
     return dataset
 
 
-def store_import(order: DatasetImport, outcome: Outcome, draft: Path) -> Dataset:
+def store_import(
+    order: DatasetImport,
+    outcome: Outcome,
+    draft: Path,
+    *,
+    also: Callable[[Dataset], None] = nothing_else,
+) -> Dataset:
     """Save draft as the dataset, or as the next version of the target, that the import was made for.
+
+    Args:
+        also: is done in the same transaction.
 
     Raises:
         ConflictError: the target was changed in the meantime.
@@ -75,7 +93,7 @@ def store_import(order: DatasetImport, outcome: Outcome, draft: Path) -> Dataset
     """
     if order.target is None:
         dataset = Dataset(owner=order.owner, name=order.name, description=order.description)
-        return store_dataset(dataset, outcome, draft, source_name=order.source_name)
+        return store_dataset(dataset, outcome, draft, source_name=order.source_name, also=also)
     store_version(
         order.target.latest,
         outcome,
@@ -83,6 +101,7 @@ def store_import(order: DatasetImport, outcome: Outcome, draft: Path) -> Dataset
         author=order.owner,
         change={"code": "uploaded", "file": order.source_name},
         source_name=order.source_name,
+        also=also,
     )
     return order.target
 
@@ -95,12 +114,14 @@ def store_version(
     author: User,
     change: dict[str, Any],
     source_name: str | None = None,
+    also: Callable[[Dataset], None] = nothing_else,
 ) -> DatasetVersion:
     """Save draft as the version after base, which must still be the newest.
 
     Args:
         change: how it came to be, as `{code, ...}`.
         source_name: of an uploaded file; without one the source stays that of base.
+        also: is done in the same transaction.
 
     Raises:
         ConflictError: base is not the newest version any more.
@@ -119,7 +140,7 @@ def store_version(
         version.source_name = source_name
     save_file(own_file, draft)
     try:
-        _append(base, version)
+        _append(base, version, also)
     except BaseException:
         default_storage.delete(own_file)
         raise
@@ -128,7 +149,7 @@ def store_version(
     return version
 
 
-def _append(base: DatasetVersion, version: DatasetVersion) -> None:
+def _append(base: DatasetVersion, version: DatasetVersion, also: Callable[[Dataset], None]) -> None:
     with transaction.atomic():
         # Locked: nobody else adds a version, or deletes the file that this one shares with an older one.
         dataset = Dataset.objects.select_for_update().get(pk=base.dataset_id)
@@ -140,6 +161,7 @@ def _append(base: DatasetVersion, version: DatasetVersion) -> None:
         version.number = dataset.last_number = next_number(dataset)
         version.save(force_insert=True)
         dataset.save(update_fields=["updated_at", "last_number"])
+        also(dataset)
 
 
 def next_number(dataset: Dataset) -> int:

@@ -10,16 +10,17 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from common.errors import ConflictError, InvalidInputError
+from common.errors import ConflictError, DomainError, InvalidInputError
 from common.poke import poke_on_commit
 from common.storage import check_free_space, delete_prefix
 from datasets_app.checking import REQUEST_SECONDS
-from datasets_app.execution import DiscardedError, process
+from datasets_app.execution import DiscardedError, fail, process
 from datasets_app.intake.mapping import ColumnMapping, signature
 from datasets_app.intake.outcome import Outcome
 from datasets_app.intake.pipeline import no_progress
 from datasets_app.models import ColumnMapping as SavedMapping
 from datasets_app.models import Dataset, DatasetImport
+from datasets_app.selectors import get_import
 from datasets_app.storing import import_prefix
 from datasets_app.tasks import run_import
 from datasets_app.wording.sentences import import_is_decided, other_type_than_target
@@ -36,6 +37,8 @@ def decide(
     Raises:
         ConflictError: it is a dataset already, or being checked.
         InvalidInputError: the columns make examples of another type than those of the dataset that it is a version of.
+        NotFoundError: it was discarded in the meantime.
+        UnavailableError: the upload is missing.
         TooLargeError: the owner's space is used up.
         DiskFullError: no room for it.
     """
@@ -57,8 +60,11 @@ def decide(
     try:
         return process(order, seconds=REQUEST_SECONDS, on_progress=no_progress) or order
     except DiscardedError:
-        # A second click was faster.
-        return DatasetImport.objects.get(pk=order.pk).result or order
+        # A second click was faster, or threw the file away.
+        return get_import(order.owner, order.pk).result or order
+    except DomainError as error:
+        fail(order, error)
+        raise
 
 
 def _begin(

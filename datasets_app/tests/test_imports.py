@@ -13,6 +13,7 @@ import pytest
 from django.conf import LazySettings
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models.signals import pre_save
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -26,7 +27,7 @@ from datasets_app.selectors import latest_version, read_records
 from datasets_app.services.bringing import bring_file
 from datasets_app.services.deciding import decide, discard
 from datasets_app.storing import import_prefix
-from datasets_app.tests.factories import INSTRUCTION, json_lines, make_dataset
+from datasets_app.tests.factories import INSTRUCTION, json_lines, make_dataset, stored_files
 
 pytestmark = pytest.mark.django_db
 NEW = reverse("datasets:dataset_new")
@@ -319,6 +320,36 @@ def test_a_failed_import_can_be_tried_again(student: User, signed_in: Client) ->
     assert (order.state, order.attempts) == (DatasetImport.State.CHECKING, 0)
     run_import(order.pk)
     assert latest_version(Dataset.objects.get()).example_count == 3000
+
+
+def test_a_failure_while_the_person_waits_is_told_and_can_be_tried_again(
+    student: User, signed_in: Client
+) -> None:
+    order = kept(student, FRONT_BACK)
+    default_storage.delete(order.raw_file)
+    answer = signed_in.post(page_of(order), {"action": "map", **MAPPING})
+    assert answer.status_code == 503
+    assert "Upload it again." in answer.content.decode()
+    order.refresh_from_db()
+    assert order.state == DatasetImport.State.FAILED
+    assert not Dataset.objects.exists()
+
+
+@pytest.mark.usefixtures("_small_request")
+def test_an_import_that_is_discarded_at_the_last_moment_leaves_no_dataset(student: User) -> None:
+    order = kept(student, large_file(), "big.jsonl")
+    before = stored_files()
+
+    def discard_now(**_kwargs: object) -> None:
+        DatasetImport.objects.all().delete()
+
+    pre_save.connect(discard_now, sender=Dataset)
+    try:
+        run_import(order.pk)
+    finally:
+        pre_save.disconnect(discard_now, sender=Dataset)
+    assert not Dataset.objects.exists()
+    assert stored_files() == before
 
 
 def test_what_is_being_checked_is_not_decided_a_second_time(
