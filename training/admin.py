@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from common.errors import ConflictError
 from training.models import TrainingJob
 from training.sentences import failure_sentence
-from training.services import cancel_training_job
+from training.services.ending import cancel_training_job
 
 
 @admin.register(TrainingJob)

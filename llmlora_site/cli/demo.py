@@ -166,7 +166,7 @@ def _train(owner: User, dataset: Dataset) -> TrainingJob:
     )
     from training.models import TrainingJob
     from training.sentences import failure_sentence, stage_sentence
-    from training.services import create_training_job
+    from training.services.creating import create_training_job
 
     lora = next(preset for preset in LORA_PRESETS if preset.name == DEFAULT_LORA_PRESET)
     training = next(preset for preset in TRAINING_PRESETS if preset.name == DEFAULT_TRAINING_PRESET)

@@ -1,4 +1,4 @@
-"""What a person asks of training: start, cancel, stop and keep, delete. Validates, writes, queues on commit."""
+"""Start a job: everything is checked before it costs anything."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -22,19 +21,15 @@ from common.errors import (
     TooManyRequestsError,
 )
 from common.poke import poke_on_commit
-from datasets_app.models import Dataset, DatasetVersion
+from datasets_app.models import Dataset
 from datasets_app.selectors import get_dataset, latest_version
 from engine.config import (
     InvalidConfigError,
     LoraHyperparameters,
     TrainingHyperparameters,
-    held_out_count,
-    steps_per_epoch,
-    trainable_parameter_count,
 )
 from modelhub.models import BaseModel
 from modelhub.selectors import get_base_model, has_cuda_worker
-from training import lifecycle
 from training.models import TrainingJob
 from training.sample_prompts import read_sample_prompts
 from training.sentences import fault_sentence
@@ -46,20 +41,6 @@ MAX_ACTIVE_JOBS_PER_PERSON = 20
 """One person can not fill the queue of a whole class."""
 
 Settings = TypeVar("Settings", LoraHyperparameters, TrainingHyperparameters)
-
-
-@dataclass(frozen=True, slots=True)
-class JobPlan:
-    """What a job will do, known before it starts."""
-
-    trainable_parameters: int
-    trainable_share: float
-    effective_batch_size: int
-    example_count: int
-    eval_example_count: int
-    steps_per_epoch: int
-    total_steps: int
-    adapter_size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,92 +260,3 @@ def _find(get: Any, field: str, faults: list[Fault]) -> Any:
     except NotFoundError as error:
         faults.append(Fault(error.message, field=field))
         return None
-
-
-def plan_training_job(
-    *,
-    base_model: BaseModel,
-    dataset_version: DatasetVersion,
-    lora: LoraHyperparameters,
-    training: TrainingHyperparameters,
-    eval_dataset_version: DatasetVersion | None = None,
-) -> JobPlan:
-    """The job's size from its settings alone; examples that turn out too long may lower the steps."""
-    shapes = {
-        name: (inputs, outputs) for name, (inputs, outputs) in base_model.module_shapes.items()
-    }
-    parameters = trainable_parameter_count(lora, shapes, base_model.layer_count)
-    examples = dataset_version.example_count
-    if eval_dataset_version is not None:
-        held_out = eval_dataset_version.example_count
-    else:
-        held_out = held_out_count(examples, training.eval_fraction)
-        examples -= held_out
-    steps = steps_per_epoch(examples, training)
-    return JobPlan(
-        trainable_parameters=parameters,
-        trainable_share=parameters / base_model.parameter_count
-        if base_model.parameter_count
-        else 0.0,
-        effective_batch_size=min(training.effective_batch_size, examples),
-        example_count=examples,
-        eval_example_count=held_out,
-        steps_per_epoch=steps,
-        total_steps=steps * training.num_epochs,
-        adapter_size_bytes=parameters * FLOAT32_BYTES,
-    )
-
-
-def cancel_training_job(job: TrainingJob) -> TrainingJob:
-    """End a waiting job at once, or ask the worker of a running one to stop.
-
-    Raises:
-        ConflictError: the job is over.
-    """
-    if not lifecycle.request_cancel(job.pk):
-        job.refresh_from_db()
-        if job.cancel_requested_at is None:
-            raise ConflictError(_("The job is over already, so there is nothing to cancel."))
-    job.refresh_from_db()
-    return job
-
-
-def stop_training_job(job: TrainingJob) -> TrainingJob:
-    """Ask the worker of a running job to finish after the step at hand and to keep the adapter as it is then.
-
-    Raises:
-        ConflictError: the job is over, waits, or is being cancelled.
-    """
-    if not lifecycle.request_stop(job.pk):
-        job.refresh_from_db()
-        if refusal := _stop_refusal(job):
-            raise ConflictError(refusal)
-    job.refresh_from_db()
-    return job
-
-
-def _stop_refusal(job: TrainingJob) -> str:
-    """Why the job can not be stopped and kept; empty where it was asked to before."""
-    if not job.is_active:
-        return _("The job is over already, so there is nothing to stop.")
-    if job.cancel_requested_at is not None:
-        return _("The job is being cancelled already, so nothing of it can be kept.")
-    if job.stop_requested_at is not None:
-        return ""
-    return _("The job has not started yet, so there is nothing to keep. Cancel it instead.")
-
-
-def delete_training_job(job: TrainingJob) -> None:
-    """Delete a job that is over, with its curves, chats and adapter.
-
-    Raises:
-        ConflictError: the job waits or runs.
-    """
-    with transaction.atomic():
-        fresh = TrainingJob.objects.select_for_update().get(pk=job.pk)
-        if fresh.is_active:
-            raise ConflictError(
-                _("The job is still waiting or running. Cancel it first, then delete it.")
-            )
-        fresh.delete()
-        transaction.on_commit(lambda: storage.delete_prefix(f"jobs/{job.pk}"), robust=True)

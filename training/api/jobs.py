@@ -1,4 +1,4 @@
-"""API calls of training: presets, jobs and their progress, the adapter's download."""
+"""API calls about jobs and their progress, and the adapter's download."""
 
 from __future__ import annotations
 
@@ -7,35 +7,24 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from ninja import Header, Query, Router, Status
+from ninja import Header, Query, Status
 
 from common.api import ERROR_RESPONSES, current_user, paginated
-from training import selectors, services
+from training import selectors
+from training.api.router import router
 from training.downloads import ArchiveResponse, adapter_response
 from training.models import TrainingJob
 from training.schemas import (
     JobRequest,
     JobSchema,
-    PresetsSchema,
     ProgressSchema,
-    presets_answer,
     progress_answer,
 )
+from training.services import ending
+from training.services.creating import create_training_job
 
 # Steps are counted in 32 bits; a larger number would be an error of the database instead of an empty list.
 MAX_STEP = 2**31 - 1
-
-router = Router(tags=["training"])
-
-
-@router.get(
-    "/presets",
-    response={200: PresetsSchema} | ERROR_RESPONSES,
-    exclude_none=True,
-    summary="Starting points",
-)
-def presets(request: HttpRequest) -> Any:
-    return presets_answer()
 
 
 @router.post("/jobs", response={201: JobSchema} | ERROR_RESPONSES, summary="Start a training job")
@@ -44,7 +33,7 @@ def create_job(
     body: JobRequest,
     idempotency_key: Annotated[str, Header("", alias="Idempotency-Key")],
 ) -> Status[TrainingJob]:
-    job = services.create_training_job(
+    job = create_training_job(
         current_user(request),
         name=body.name,
         base_model_name=body.model_name,
@@ -90,7 +79,7 @@ def get_progress(
 )
 def cancel_job(request: HttpRequest, job_id: UUID) -> Status[TrainingJob]:
     job = selectors.get_job(current_user(request), job_id)
-    return Status(202, services.cancel_training_job(job))
+    return Status(202, ending.cancel_training_job(job))
 
 
 @router.post(
@@ -100,7 +89,7 @@ def cancel_job(request: HttpRequest, job_id: UUID) -> Status[TrainingJob]:
 )
 def stop_job(request: HttpRequest, job_id: UUID) -> Status[TrainingJob]:
     job = selectors.get_job(current_user(request), job_id)
-    return Status(202, services.stop_training_job(job))
+    return Status(202, ending.stop_training_job(job))
 
 
 @router.delete(
@@ -109,7 +98,7 @@ def stop_job(request: HttpRequest, job_id: UUID) -> Status[TrainingJob]:
     summary="Delete a job that is over",
 )
 def delete_job(request: HttpRequest, job_id: UUID) -> Status[None]:
-    services.delete_training_job(selectors.get_job(current_user(request), job_id))
+    ending.delete_training_job(selectors.get_job(current_user(request), job_id))
     return Status(204, None)
 
 

@@ -1,0 +1,1 @@
+"""What a person asks of training: start, plan, stop, resume, organise and delete jobs."""
