@@ -38,7 +38,11 @@ class BaseModel(models.Model):
 
 
 class Worker(models.Model):
-    """A worker process and its device, as it last reported."""
+    """A worker process and its device, as it last reported.
+
+    `calibration` holds what was measured on its device. A worker that does not fit this installation is refused:
+    `refusal_code` and `refusal_params` make the sentence. A paused one finishes what it holds and claims nothing.
+    """
 
     CUDA = "cuda"
     """The device of a worker with an NVIDIA GPU."""
@@ -47,6 +51,7 @@ class Worker(models.Model):
         STARTING = "starting", _("Starting")
         READY = "ready", _("Ready")
         BUSY = "busy", _("Busy")
+        REFUSED = "refused", _("Refused")
         DOWN = "down", _("Down")
 
     name = models.CharField(_("name"), max_length=200, unique=True)
@@ -58,6 +63,15 @@ class Worker(models.Model):
     pid = models.PositiveIntegerField(default=0)
     engine_pid = models.PositiveIntegerField(null=True, blank=True)
     detail = models.CharField(max_length=500, blank=True)
+    refusal_code = models.CharField(max_length=40, blank=True)
+    refusal_params = models.JSONField(default=dict)
+    host = models.CharField(_("host"), max_length=200, blank=True)
+    memory_bytes = models.PositiveBigIntegerField(default=0)
+    clock_skew_seconds = models.FloatField(default=0)
+    is_paused = models.BooleanField(_("paused"), default=False)
+    calibration = models.JSONField(default=dict)
+    started_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_count = models.PositiveBigIntegerField(default=0)
     heartbeat_at = models.DateTimeField()
 
     class Meta:

@@ -1,4 +1,4 @@
-"""Training jobs, their metric points, their events and the adapters they leave."""
+"""Training jobs: what a person asked to train, how far it is, and what became of it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ class TrainingJob(UuidModel):
     """What a person asked to train, and how far it is.
 
     A worker holds a running job by `lease_token`; every write of that worker names it, so a worker that was
-    declared lost can not write any more. `lease_count` rises with each heartbeat.
+    declared lost can not write any more. `lease_count` rises with each heartbeat. `attempt` counts every claim,
+    `lost_attempts` only those that a lost worker or a dead engine ended: they are limited.
+
+    A waiting job is not claimed before `not_before` nor while it is held. `queued_at` is when it last began to wait;
+    `waited_seconds` sums up the waits before that. `device_seconds` is the time for which a device worked on it.
     """
 
     class Status(models.TextChoices):
@@ -84,12 +88,42 @@ class TrainingJob(UuidModel):
     tokens_per_second = models.FloatField(null=True, blank=True)
     plan = models.JSONField(default=dict)
     trainable_parameter_count = models.PositiveBigIntegerField(default=0)
+    device_name = models.CharField(max_length=200, blank=True)
+    memory_bytes = models.PositiveBigIntegerField(default=0)
+    diagnosis = models.JSONField(default=dict)
+
+    cohort = models.ForeignKey(
+        "accounts.Cohort",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="training_jobs",
+    )
+    estimate = models.JSONField(default=dict)
+
+    queued_at = models.DateTimeField(null=True, blank=True)
+    waited_seconds = models.FloatField(default=0)
+    not_before = models.DateTimeField(null=True, blank=True)
+    priority = models.SmallIntegerField(_("priority"), default=0)
+    held_at = models.DateTimeField(null=True, blank=True)
+    device_seconds = models.FloatField(default=0)
 
     attempt = models.PositiveIntegerField(default=0)
+    lost_attempts = models.PositiveIntegerField(default=0)
     worker_name = models.CharField(max_length=200, blank=True)
     lease_token = models.UUIDField(null=True, blank=True)
     lease_count = models.PositiveIntegerField(default=0)
     event_seq = models.PositiveIntegerField(default=0)
+
+    sweep = models.ForeignKey(
+        "training.Sweep", on_delete=models.SET_NULL, null=True, blank=True, related_name="jobs"
+    )
+    prediction = models.TextField(_("guess"), blank=True)
+    explanation = models.TextField(_("explanation"), blank=True)
+    notes = models.TextField(_("notes"), blank=True)
+    tags = models.JSONField(_("tags"), default=list)
+    is_starred = models.BooleanField(_("starred"), default=False)
+    archived_at = models.DateTimeField(null=True, blank=True)
 
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -140,69 +174,3 @@ class TrainingJob(UuidModel):
         if self.status == self.Status.COMPLETED:
             return 1.0
         return min(1.0, self.current_step / self.total_steps) if self.total_steps else 0.0
-
-
-class MetricPoint(models.Model):
-    """The measurements after one step; step 0 is the untouched base model."""
-
-    job = models.ForeignKey(TrainingJob, on_delete=models.CASCADE, related_name="metric_points")
-    attempt = models.PositiveIntegerField(default=1)
-    step = models.PositiveIntegerField()
-    epoch = models.FloatField()
-    loss = models.FloatField(null=True, blank=True)
-    learning_rate = models.FloatField(null=True, blank=True)
-    eval_loss = models.FloatField(null=True, blank=True)
-    grad_norm = models.FloatField(null=True, blank=True)
-    tokens_per_second = models.FloatField(null=True, blank=True)
-    recorded_at = models.DateTimeField()
-
-    class Meta:
-        verbose_name = _("metric point")
-        verbose_name_plural = _("metric points")
-        ordering = ["step"]
-        constraints = [
-            models.UniqueConstraint(fields=["job", "step"], name="metric_point_step_once")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.job_id} step {self.step}"
-
-
-class TrainingEvent(models.Model):
-    """One event of a job's live stream; seq is dense from 1."""
-
-    job = models.ForeignKey(TrainingJob, on_delete=models.CASCADE, related_name="events")
-    seq = models.PositiveIntegerField()
-    type = models.CharField(max_length=20)
-    payload = models.JSONField()
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ["seq"]
-        constraints = [
-            models.UniqueConstraint(fields=["job", "seq"], name="training_event_seq_once")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.job_id} #{self.seq} {self.type}"
-
-
-class Adapter(UuidModel):
-    """The trained weights of a completed job, as files in storage under `prefix`.
-
-    files maps a file's name to its sha256; the folder loads in vanilla PEFT.
-    """
-
-    job = models.OneToOneField(TrainingJob, on_delete=models.CASCADE, related_name="adapter")
-    prefix = models.CharField(max_length=300)
-    files = models.JSONField()
-    digest = models.CharField(max_length=64)
-    size_bytes = models.PositiveBigIntegerField()
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        verbose_name = _("adapter")
-        verbose_name_plural = _("adapters")
-
-    def __str__(self) -> str:
-        return f"{self.job_id} {self.digest[:12]}"
