@@ -13,7 +13,9 @@ from django.utils.translation import gettext as _
 
 from modelhub.selectors import has_cuda_worker
 from training.curves import job_curves
+from training.diagnosis.page import diagnosis_context
 from training.models import TrainingJob
+from training.queue.page import queue_context
 from training.selectors import (
     job_log,
     metric_points,
@@ -23,7 +25,18 @@ from training.selectors import (
 )
 from training.sentences import failure_sentence, stage_sentence
 
-ALL_PIECES = ("stage", "status", "outcome", "actions", "curves", "points", "samples", "log")
+ALL_PIECES = (
+    "stage",
+    "status",
+    "queue",
+    "outcome",
+    "diagnosis",
+    "actions",
+    "curves",
+    "points",
+    "samples",
+    "log",
+)
 FAST_PIECES = ("status", "curves", "points")
 """What every step changes."""
 
@@ -48,6 +61,8 @@ def job_context(job: TrainingJob) -> dict[str, Any]:
         "sampled_prompts": sampled_prompts(job),
         "log": job_log(job),
         "has_adapter": getattr(job, "adapter", None) is not None,
+        **queue_context(job),
+        **diagnosis_context(job),
     }
 
 

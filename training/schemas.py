@@ -107,6 +107,12 @@ class JobRequest(Schema):
             "that the adapter answers again and again while it learns"
         ),
     )
+    cohort_id: str | None = Field(
+        default=None,
+        description="The class that the job counts in; by default yours, when there is just one",
+    )
+    prediction: str = Field(default="", description="What you expect of it, to be read afterwards")
+    tags: list[str] = Field(default_factory=list)
 
 
 class PresetSchema(Schema):
@@ -136,6 +142,14 @@ class JobSchema(Schema):
     lora_config: LoraConfig
     training_config: TrainingConfig
     sample_prompts: list[str]
+    cohort_id: UUID | None
+    prediction: str
+    explanation: str
+    notes: str
+    tags: list[str]
+    is_starred: bool
+    archived_at: datetime | None
+    sweep_id: UUID | None
     status: str = Field(description="pending, running, completed, failed or cancelled")
     stage: str = Field(
         description="queued, preparing, baseline, training, evaluating, saving, cancelling, stopping or done"
@@ -153,6 +167,13 @@ class JobSchema(Schema):
     estimated_time_remaining: float | None = Field(
         description="Seconds; null until enough steps were measured"
     )
+    waited_seconds: float = Field(description="Spent in the queue before the newest start")
+    device_seconds: float = Field(description="For which a device worked on it")
+    device_name: str
+    memory_bytes: int = Field(description="Most memory that the engine held; 0 until measured")
+    attempt: int = Field(description="Starts so far; more than one after a worker was lost")
+    estimate: dict[str, Any] = Field(description="What was expected before the start")
+    diagnosis: dict[str, Any] = Field(description="What the finished job's numbers say")
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None

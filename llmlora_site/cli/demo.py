@@ -167,17 +167,18 @@ def _train(owner: User, dataset: Dataset) -> TrainingJob:
     from training.models import TrainingJob
     from training.sentences import failure_sentence, stage_sentence
     from training.services.creating import create_training_job
+    from training.services.ordering import JobOrder
 
     lora = next(preset for preset in LORA_PRESETS if preset.name == DEFAULT_LORA_PRESET)
     training = next(preset for preset in TRAINING_PRESETS if preset.name == DEFAULT_TRAINING_PRESET)
-    job = create_training_job(
-        owner,
+    order = JobOrder(
         name=dataset.name,
         base_model_name=DEFAULT_BASE_MODEL,
         dataset_id=dataset.pk,
         lora_config=lora.settings.to_dict(),
         training_config=training.settings.to_dict(),
     )
+    job = create_training_job(owner, order)
     with _bar(TextColumn("{task.fields[loss]}")) as progress:
         bar = progress.add_task(_("Training"), total=None, loss="")
         while job.is_active:

@@ -22,9 +22,25 @@ from training.schemas import (
 )
 from training.services import ending
 from training.services.creating import create_training_job
+from training.services.ordering import JobOrder
 
 # Steps are counted in 32 bits; a larger number would be an error of the database instead of an empty list.
 MAX_STEP = 2**31 - 1
+
+
+def job_order(body: JobRequest) -> JobOrder:
+    return JobOrder(
+        name=body.name,
+        base_model_name=body.model_name,
+        dataset_id=body.dataset_id,
+        lora_config=body.lora_config,
+        training_config=body.training_config,
+        eval_dataset_id=body.eval_dataset_id,
+        sample_prompts=body.sample_prompts,
+        cohort_id=body.cohort_id,
+        prediction=body.prediction,
+        tags=body.tags,
+    )
 
 
 @router.post("/jobs", response={201: JobSchema} | ERROR_RESPONSES, summary="Start a training job")
@@ -34,15 +50,7 @@ def create_job(
     idempotency_key: Annotated[str, Header("", alias="Idempotency-Key")],
 ) -> Status[TrainingJob]:
     job = create_training_job(
-        current_user(request),
-        name=body.name,
-        base_model_name=body.model_name,
-        dataset_id=body.dataset_id,
-        lora_config=body.lora_config,
-        training_config=body.training_config,
-        eval_dataset_id=body.eval_dataset_id,
-        sample_prompts=body.sample_prompts,
-        idempotency_key=idempotency_key,
+        current_user(request), job_order(body), idempotency_key=idempotency_key
     )
     return Status(201, job)
 

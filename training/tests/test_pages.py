@@ -244,7 +244,7 @@ def test_bad_values_without_htmx_give_the_whole_page(signed_in: Client, student:
 def test_a_refusal_of_the_service_stands_above_the_form(
     signed_in: Client, student: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.services.creating.MAX_ACTIVE_JOBS_PER_PERSON", 0)
+    monkeypatch.setattr("training.services.quotas.MAX_ACTIVE_JOBS_PER_PERSON", 0)
     response = signed_in.post(NEW, typed(student), headers=HTMX)
     assert response.status_code == 422
     assert "jobs waiting or running" in response.content.decode()

@@ -18,6 +18,7 @@ from training.models import TrainingJob
 from training.sample_prompts import MAX_SAMPLE_PROMPT_CHARACTERS, MAX_SAMPLE_PROMPTS
 from training.services.creating import create_training_job
 from training.services.ending import cancel_training_job, stop_training_job
+from training.services.ordering import JobOrder
 from training.services.planning import plan_training_job
 from training.tests.factories import (
     make_base_model,
@@ -39,7 +40,8 @@ def create(owner: User, **changes: Any) -> TrainingJob:
         "training_config": {},
     } | changes
     values.setdefault("dataset_id", make_dataset_version(owner).dataset_id)
-    return create_training_job(owner, **values)
+    key = values.pop("idempotency_key", "")
+    return create_training_job(owner, JobOrder(**values), idempotency_key=key)
 
 
 def fault_of(owner: User, **changes: Any) -> tuple[str | None, str]:

@@ -29,6 +29,7 @@ from training.forms import (
 )
 from training.fragments import ALL_PIECES, job_context, render_pieces
 from training.models import TrainingJob
+from training.notebook.page import notebook_context
 from training.services import ending
 from training.templatetags.training_tags import NOTHING
 
@@ -129,7 +130,7 @@ def _detail_context(job: TrainingJob) -> dict[str, Any]:
     if job.eval_dataset_version is not None:
         name = job.eval_dataset_version.dataset.name
         groups.append((_("Evaluation"), [(_("Evaluation dataset"), name, "")]))
-    return job_context(job) | {"setting_groups": groups}
+    return job_context(job) | notebook_context(job) | {"setting_groups": groups}
 
 
 def _settings_rows(

@@ -28,6 +28,7 @@ from training.forms import (
 )
 from training.models import TrainingJob
 from training.services.creating import create_training_job
+from training.services.ordering import JobOrder
 from training.services.planning import plan_training_job
 
 NEW_PAGE = "training/job_new.html"
@@ -95,8 +96,7 @@ def _typed_values(data: QueryDict) -> dict[str, Any]:
 
 def _create_job(request: AuthenticatedRequest, form: TrainingJobForm) -> TrainingJob:
     values = form.cleaned_data
-    return create_training_job(
-        request.user,
+    order = JobOrder(
         name=values["name"],
         base_model_name=values["base_model"],
         dataset_id=values["dataset"].pk,
@@ -104,8 +104,8 @@ def _create_job(request: AuthenticatedRequest, form: TrainingJobForm) -> Trainin
         sample_prompts=form.asked_prompts(),
         lora_config=form.settings_of(LORA_PREFIX),
         training_config=form.settings_of(TRAINING_PREFIX),
-        idempotency_key=values["idempotency_key"],
     )
+    return create_training_job(request.user, order, idempotency_key=values["idempotency_key"])
 
 
 def _plan_context(form: TrainingJobForm) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Several jobs side by side."""

@@ -1,0 +1,1 @@
+"""What a job's page says of its result."""

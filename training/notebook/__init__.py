@@ -1,0 +1,1 @@
+"""A person's own words on a job: guess, explanation, notes, tags, star, archive."""

@@ -1,0 +1,1 @@
+"""What a job will cost and whether it fits, told before it starts."""

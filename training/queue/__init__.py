@@ -1,0 +1,1 @@
+"""Which waiting job is next, for whom, and why the others wait."""

@@ -1,0 +1,1 @@
+"""One job for each combination of values, and what they show together."""
