@@ -90,3 +90,17 @@ class Worker(models.Model):
     @property
     def has_cuda(self) -> bool:
         return self.device == self.CUDA
+
+
+class Installation(models.Model):
+    """What all parts of one installation must agree on; there is one row.
+
+    storage_nonce also stands in a file in storage: a worker that reads another one, or none, has another storage.
+    """
+
+    storage_nonce = models.CharField(max_length=64)
+    version = models.CharField(max_length=20)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return self.version

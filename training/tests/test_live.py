@@ -19,6 +19,7 @@ from accounts.models import User
 from training import lifecycle
 from training.consumers import TrainingConsumer
 from training.events import group_name
+from training.fragments import ALL_PIECES
 from training.models import TrainingJob
 from training.routing import websocket_urlpatterns
 from training.tests.factories import (
@@ -210,7 +211,7 @@ def _part_names(html: str) -> set[str]:
 async def test_fragments_start_with_every_part(open_socket: Open, student: User) -> None:
     job, _lease = await _do(make_running_job, student, step_count=3)
     html = await (await open_socket(student, job.pk, "?as=html&last_seq=1")).receive_from()
-    names = {"stage", "status", "outcome", "actions", "curves", "points", "samples", "log"}
+    names = set(ALL_PIECES)
     assert _part_names(html) == {f"job-{name}" for name in names}
     assert "Step 3 of 75" in html
 
