@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from engine import protocol
+from engine import crash_points, protocol
 from engine.errors import EngineDiedError
 from engine.process import EngineProcess
 
@@ -29,6 +29,7 @@ ALLOWED_ENVIRONMENT = (
     "LANG",
     "LC_ALL",
     "LD_LIBRARY_PATH",
+    crash_points.VARIABLE,
     "LLMLORA_DEVICE",
     "MKL_NUM_THREADS",
     "OMP_NUM_THREADS",
@@ -153,6 +154,14 @@ class EngineClient:
         return self._submit(
             "load",
             work_id or f"load-{base_model.digest[:16]}-{time.monotonic_ns()}",
+            {"base_model": asdict(base_model)},
+        )
+
+    def measure(self, base_model: protocol.BaseModelRef) -> Work:
+        """Time a few passes of a base model; ends as `cancelled` as soon as the engine gets other work."""
+        return self._submit(
+            "measure",
+            f"measure-{base_model.digest[:16]}-{time.monotonic_ns()}",
             {"base_model": asdict(base_model)},
         )
 

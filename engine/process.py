@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from engine import protocol
-from engine.errors import EngineDiedError
+from engine.errors import EngineDiedError, OutOfMemoryError
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +54,7 @@ class EngineProcess:
         self._ready_or_ended = threading.Event()
         self._ended = threading.Event()
         self.ready: Event | None = None
+        self._memory_kills = memory_kill_count()
         threading.Thread(target=self._live, name="engine-process", daemon=True).start()
         self._spawned.wait()
         if self._spawn_failure is not None:
@@ -182,12 +183,13 @@ class EngineProcess:
         with self._lock:
             self._has_ended = True
             receivers, self._receivers = self._receivers, {}
+        code = self._death_code()
         for work_id, receiver in receivers.items():
             receiver.put(
                 {
                     "type": "failed",
                     "work_id": work_id,
-                    "code": EngineDiedError.code,
+                    "code": code,
                     "params": {"exit_code": exit_code},
                     "detail": f"engine process ended with exit code {exit_code}",
                 }
@@ -196,3 +198,20 @@ class EngineProcess:
             self._popen.stdin.close()  # type: ignore[union-attr]
         self._ready_or_ended.set()
         self._ended.set()
+
+    def _death_code(self) -> str:
+        """Whether the kernel took the process for lack of memory, or it died otherwise."""
+        is_killed = self.exit_code == -getattr(signal, "SIGKILL", 9)
+        if is_killed and memory_kill_count() > self._memory_kills:
+            return OutOfMemoryError.code
+        return EngineDiedError.code
+
+
+def memory_kill_count() -> int:
+    """Processes that the kernel has killed for lack of memory since boot (proc_vmstat, oom_kill); 0 elsewhere."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/vmstat").read_text(encoding="ascii").splitlines():
+            name, _space, count = line.partition(" ")
+            if name == "oom_kill":
+                return int(count)
+    return 0

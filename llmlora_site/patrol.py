@@ -18,12 +18,19 @@ from chat import lifecycle as chat_lifecycle
 from chat.execution import answer
 from chat.models import Reply
 from datasets_app.execution import run_import, sweep_imports, waiting_imports
+from llmlora_site.reaper import Held, Reaper
 from modelhub.execution import close_engine, engine, is_draining
 from modelhub.lifecycle import forget_worker, report_worker
 from modelhub.models import BaseModel, Worker
 from modelhub.selectors import find_base_model_ref
 from training import lifecycle as training_lifecycle
-from training.execution import free_places, is_training, run_waiting_jobs, sweep_work_folders
+from training.execution import (
+    free_places,
+    is_training,
+    run_waiting_jobs,
+    sweep_artifacts,
+    sweep_work_folders,
+)
 from training.models import TrainingJob
 
 logger = logging.getLogger(__name__)
@@ -44,8 +51,10 @@ class Patrol(threading.Thread):
         # However many jobs run in these threads, some are left for replies.
         threads = settings.JOBS_PER_DEVICE + REPLY_THREADS
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="patrol-work")
-        # (lease token) -> (lease count, own monotonic time when it was first seen at that count)
-        self._seen: dict[UUID, tuple[int, float]] = {}
+        self._reapers: list[tuple[Any, Reaper, Any]] = [
+            (TrainingJob, Reaper(), training_lifecycle.lose),
+            (Reply, Reaper(), chat_lifecycle.lose),
+        ]
         self._is_preloaded = False
         self._swept_at = float("-inf")
 
@@ -92,11 +101,13 @@ class Patrol(threading.Thread):
         if time.monotonic() - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = time.monotonic()
             sweep_imports()
+            sweep_artifacts()
+            sweep_work_folders()
 
     def take_back_own(self) -> None:
         """Rows that this worker's last life left running: nobody works on them any more."""
         for pk, token, _ in self._running(TrainingJob).filter(worker_name=self.worker_name):
-            training_lifecycle.release(pk, token, is_charged=True)
+            training_lifecycle.lose(pk, token)
         for pk, token, _ in self._running(Reply).filter(worker_name=self.worker_name):
             chat_lifecycle.lose(pk, token)
 
@@ -157,23 +168,12 @@ class Patrol(threading.Thread):
         self._pool.submit(in_thread)
 
     def reap(self) -> None:
-        """Take back what did not move for LEASE_SECONDS of our own clock, so that no clock difference matters."""
-        seen = self._seen
-        self._seen = {}
-        for model, take_back in ((TrainingJob, self._release_job), (Reply, chat_lifecycle.lose)):
-            for pk, token, count in self._running(model):
-                now = time.monotonic()
-                last_count, since = seen.get(token, (count, now))
-                if last_count != count:
-                    since = now
-                self._seen[token] = (count, since)
-                if now - since >= settings.LEASE_SECONDS:
-                    logger.warning("%s %s: its worker fell silent", model.__name__, pk)
-                    take_back(pk, token)
-
-    @staticmethod
-    def _release_job(pk: UUID, token: UUID) -> None:
-        training_lifecycle.release(pk, token, is_charged=True)
+        """Take back what lost workers held."""
+        for model, reaper, take_back in self._reapers:
+            rows = [Held(*row) for row in self._running(model)]
+            for held in reaper.lost(rows):
+                logger.warning("%s %s: its worker fell silent", model.__name__, held.pk)
+                take_back(held.pk, held.token)
 
     @staticmethod
     def _running(model: Any) -> Any:

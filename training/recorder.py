@@ -9,11 +9,14 @@ from django.conf import settings
 from django.utils import timezone
 
 from training import lifecycle
+from training.device_clock import DeviceClock
 from training.lifecycle import Lease, Progress, Request
 from training.models import MetricPoint, TrainingJob
 
 Stage = TrainingJob.Stage
 
+USAGE_SECONDS = 5.0
+"""Device time is counted in parts of this length; the rest comes with the last write."""
 POINTS_PER_EVENT = 200
 """A resumed job tells all its earlier steps at once; a frame of the live socket stays small."""
 
@@ -36,6 +39,8 @@ class JobRecorder:
         self._best_loss: float | None = None
         self._has_trained = False
         self._steps_in_epoch = 1.0
+        self._clock = DeviceClock()
+        self._clock.run()
         self.last_step = 0
         self.is_queued = False
 
@@ -56,9 +61,14 @@ class JobRecorder:
                 self._take_evaluation(event)
             case "sample":
                 self._take_sample(event)
+            case "checkpoint":
+                self._take_checkpoint(event)
 
-    def write(self) -> Request:
+    def write(self, *, is_last: bool = False) -> Request:
         """Write what was collected; brings back what the person asked.
+
+        Args:
+            is_last: whether the engine has told all, so that the device time is counted to its end.
 
         Raises:
             LeaseLostError: the job is not ours any more.
@@ -70,12 +80,18 @@ class JobRecorder:
         for first in range(0, len(steps), POINTS_PER_EVENT):
             points_payload = {"points": steps[first : first + POINTS_PER_EVENT]}
             progress.events.append(("metrics", points_payload))
+        if is_last or self._clock.seconds >= USAGE_SECONDS:
+            progress.device_seconds = self._clock.take()
         self._written_at = time.monotonic()
         return lifecycle.record(self.lease, progress)
 
     def _take_stage(self, event: dict[str, Any]) -> None:
         stage = event["stage"]
         was_queued, self.is_queued = self.is_queued, stage == Stage.QUEUED
+        if self.is_queued:
+            self._clock.stop()
+        else:
+            self._clock.run()
         self._progress.fields["stage"] = stage
         if stage == Stage.TRAINING and not self._has_trained:
             self._has_trained = True
@@ -110,6 +126,8 @@ class JobRecorder:
             "loss": event["loss"],
             "best_loss": self._best_loss,
             "tokens_per_second": event["tokens_per_second"],
+            # A checkpoint of an earlier version tells steps without it.
+            "memory_bytes": event.get("memory_bytes", 0),
         }
 
     def _take_evaluation(self, event: dict[str, Any]) -> None:
@@ -126,7 +144,13 @@ class JobRecorder:
         # PostgreSQL stores no NUL; a model may still draw one.
         text = event["text"].replace("\x00", "")
         payload = {name: event[name] for name in ("step", "index", "prompt")} | {"text": text}
+        if "finish_reason" in event:
+            payload["finish_reason"] = event["finish_reason"]
         self._progress.events.append(("sample", payload))
+
+    def _take_checkpoint(self, event: dict[str, Any]) -> None:
+        payload = {"step": event["step"]} | ({"failed": True} if event["failed"] else {})
+        self._progress.events.append(("checkpoint", payload))
 
     def _point(self, step: int, epoch: float) -> MetricPoint:
         point = self._points.get(step) or self._last_point(step)

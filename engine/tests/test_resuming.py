@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import signal
@@ -192,7 +193,7 @@ def test_a_checkpoint_of_another_job_is_not_taken(
     assert checkpoints.CheckpointFolder(moved).newest() is not None
 
 
-def test_suspending_loses_no_step_and_cancelling_leaves_nothing(
+def test_suspending_loses_no_step_and_cancelling_leaves_the_checkpoint(
     host: ModelHost, tiny_base_model: BaseModelRef, tmp_path: Path
 ) -> None:
     spec = make_spec(tmp_path, tiny_base_model, "job")
@@ -213,7 +214,33 @@ def test_suspending_loses_no_step_and_cancelling_leaves_nothing(
     again_signals.give("cancel")
     with pytest.raises(CancelledError):
         again.advance()
-    assert not (tmp_path / "job.checkpoints").exists()
+    kept = checkpoints.CheckpointFolder(spec).newest()
+    assert kept is not None
+    assert kept.step == 3
+
+
+def test_a_checkpoint_without_space_costs_only_itself(
+    host: ModelHost,
+    tiny_base_model: BaseModelRef,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The edge that fails is the disk: a write of the second checkpoint's optimizer finds no space."""
+    spec = make_spec(tmp_path, tiny_base_model, "job", save_steps=2)
+    write, count = checkpoints.write_bytes, 0
+
+    def write_until_full(path: Path, data: bytes) -> None:
+        nonlocal count
+        count += path.name == "optimizer.safetensors"
+        if count == 2 and path.name == "optimizer.safetensors":
+            raise OSError(errno.ENOSPC, "no space left")
+        write(path, data)
+
+    monkeypatch.setattr(checkpoints, "write_bytes", write_until_full)
+    events = list(TrainingRun("job", spec, host))
+    told = [(event["step"], event["failed"]) for event in events if event["type"] == "checkpoint"]
+    assert told[:3] == [(2, False), (4, True), (6, False)]
+    assert events[-1]["type"] == "finished"
 
 
 def test_a_job_that_had_not_begun_is_suspended_at_once(

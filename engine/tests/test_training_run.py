@@ -443,7 +443,7 @@ def test_stop_before_the_first_point_of_the_curve_still_tells_a_loss(
     )
 
 
-def test_cancel_ends_the_job_inside_a_pass_and_leaves_no_file(
+def test_cancel_ends_the_job_inside_a_pass_and_leaves_its_checkpoints_only(
     host: ModelHost, tiny_base_model: BaseModelRef, tmp_path: Path
 ) -> None:
     signals = Signals()
@@ -458,7 +458,8 @@ def test_cancel_ends_the_job_inside_a_pass_and_leaves_no_file(
         run.advance()
     assert run.is_finished
     assert host.acquire(tiny_base_model).adapters.names == frozenset()
-    assert [path.name for path in tmp_path.iterdir()] == ["job.jsonl"]
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"job.jsonl", "job.checkpoints"}
 
 
 def test_cancel_from_another_thread_is_heard_within_two_seconds(

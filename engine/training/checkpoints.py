@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from safetensors.torch import load, save
 
+from engine.crash_points import hit
 from engine.durable import folder_written_whole, write_bytes
 from engine.export.peft_adapter import WEIGHTS, write_weights
 from engine.protocol import TrainingSpec
@@ -72,6 +73,7 @@ class CheckpointFolder:
         spec = self._spec
         with folder_written_whole(target) as folder:
             write_weights(folder, checkpoint.adapter, spec.lora, spec.base_model.name)
+            hit("P7")
             write_bytes(folder / _OPTIMIZER, save(dict(checkpoint.optimizer)))
             if checkpoint.best:
                 write_bytes(folder / _BEST, save(dict(checkpoint.best)))

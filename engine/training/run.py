@@ -11,8 +11,9 @@ from collections.abc import Generator, Iterator
 from typing import Any, TypeVar
 
 from engine.config import steps_per_epoch, trainable_parameter_count
+from engine.crash_points import hit
 from engine.data.batching import epoch_batches
-from engine.errors import CancelledError, DivergedError, SuspendedError
+from engine.errors import DiskFullError, DivergedError, SuspendedError
 from engine.export.peft_adapter import write_adapter
 from engine.models.devices import free_cached_memory, peak_memory_bytes
 from engine.models.loading import ModelHost, ResidentModel, needs_four_bit
@@ -21,7 +22,8 @@ from engine.signals import Signals
 from engine.training.attempt import Attempt
 from engine.training.checkpoints import CheckpointFolder
 from engine.training.job_data import JobData, load_data
-from engine.training.memory import PassPlan, plan_passes
+from engine.training.footprint import PassPlan
+from engine.training.memory import plan_passes
 from engine.training.pace import Pace
 from engine.training.samples import answer
 from engine.training.schedule import learning_rate_at
@@ -101,13 +103,6 @@ class TrainingRun:
             if self._resident is not None:
                 self._resident.signals = self.signals
             events = next(self._progress)
-        except SuspendedError:
-            self.close()
-            raise
-        except CancelledError:
-            self.close()
-            self.checkpoints.discard()
-            raise
         except BaseException:
             self.close()
             raise
@@ -134,6 +129,7 @@ class TrainingRun:
             self._spec.base_model, is_four_bit=needs_four_bit(lora)
         )
         resident.signals = self.signals
+        hit("P5")
         data = yield from _quietly(load_data(self._spec, resident))
         passes = plan_passes(resident, lora, self._spec.training, data.longest)
         if self._micro_batch_tokens is not None:
@@ -169,6 +165,7 @@ class TrainingRun:
             for batch in batches[attempt.step - epoch * steps_in_epoch :]:
                 rate = learning_rate_at(attempt.step + 1, total_steps, training)
                 self.is_between_steps = self._is_settled = False
+                hit("P6")
                 try:
                     result = yield from _quietly(
                         attempt.stepper.step([data.train[index] for index in batch], rate)
@@ -188,7 +185,7 @@ class TrainingRun:
                 if is_due and (data.held_out or self._spec.sample_prompts):
                     yield from self._measure(attempt, data, is_last=is_last)
                 if not is_last and attempt.is_checkpoint_due():
-                    self._save_checkpoint(attempt)
+                    yield [self._save_checkpoint(attempt)]
                 if attempt.best.is_exhausted:
                     self.story.note(f"stopped early after step {step}")
                     return
@@ -259,12 +256,20 @@ class TrainingRun:
             self._save_checkpoint(self._attempt)
         raise SuspendedError
 
-    def _save_checkpoint(self, attempt: Attempt) -> None:
-        self.checkpoints.save(attempt.checkpoint(self.story.state()))
-        self.story.note(f"checkpoint at step {attempt.step}")
+    def _save_checkpoint(self, attempt: Attempt) -> Event:
+        """Save a checkpoint. One that finds no space costs only itself: the one before stays, the job goes on."""
+        is_saved = True
+        try:
+            self.checkpoints.save(attempt.checkpoint(self.story.state()))
+            self.story.note(f"checkpoint at step {attempt.step}")
+        except DiskFullError:
+            is_saved = False
+            self.story.note(f"no space for a checkpoint at step {attempt.step}")
+        return self.story.made("checkpoint", step=attempt.step, failed=not is_saved)
 
     def _point(self, attempt: Attempt, steps_in_epoch: int) -> Event:
         point = attempt.window.flush(attempt.step, attempt.step / steps_in_epoch)
+        point["memory_bytes"] = peak_memory_bytes(self._host.device)
         return self.story.tell(self.story.made("step", **point))
 
     def _finish(self, attempt: Attempt, data: JobData, plan: Event) -> list[Event]:

@@ -50,6 +50,18 @@ class TrainingJob(UuidModel):
         STOPPING = "stopping", _("Stopping")
         DONE = "done", _("Done")
 
+    LASTING_FAILURES = frozenset(
+        {
+            "dataset_unusable",
+            "unsupported_model",
+            "unsupported_variant",
+            "adapter_unusable",
+            "diverged",
+            "out_of_memory",
+        }
+    )
+    """Error codes with which the same settings would fail again."""
+
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="training_jobs"
     )
@@ -159,6 +171,13 @@ class TrainingJob(UuidModel):
     @property
     def is_active(self) -> bool:
         return self.status in (self.Status.PENDING, self.Status.RUNNING)
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether another attempt may end better: not where the settings or the data are the reason."""
+        if self.status == self.Status.CANCELLED:
+            return True
+        return self.status == self.Status.FAILED and self.error_code not in self.LASTING_FAILURES
 
     @property
     def lora(self) -> LoraHyperparameters:

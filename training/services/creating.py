@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -12,6 +13,7 @@ from common.errors import (
     ConflictError,
 )
 from common.poke import poke_on_commit
+from engine.crash_points import hit
 from training.models import TrainingJob
 from training.preflight.estimate import estimate_of
 from training.services.ordering import JobOrder, new_job
@@ -49,7 +51,9 @@ def queue_job(job: TrainingJob) -> None:
     job.estimate = estimate_of(job)
     job.queued_at = timezone.now()
     job.save(force_insert=True)
+    transaction.on_commit(lambda: hit("P1"))
     poke_on_commit(run_waiting_jobs, str(job.pk))
+    transaction.on_commit(lambda: hit("P2"))
 
 
 def _job_of_earlier_request(owner: User, job_id: str) -> TrainingJob:

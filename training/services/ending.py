@@ -1,20 +1,28 @@
-"""End a job: cancel it, stop and keep it, delete it."""
+"""End a job or let it go on: cancel it, stop and keep it, resume it, delete it."""
 
 from __future__ import annotations
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts.models import User
+from accounts.notifications import notify
 from common import storage
 from common.errors import (
     ConflictError,
 )
+from common.poke import poke_on_commit
 from training import lifecycle
 from training.models import TrainingJob
+from training.services.quotas import check_queue
+from training.tasks import run_waiting_jobs
 
 
-def cancel_training_job(job: TrainingJob) -> TrainingJob:
+def cancel_training_job(job: TrainingJob, *, by: User | None = None) -> TrainingJob:
     """End a waiting job at once, or ask the worker of a running one to stop.
+
+    Args:
+        by: who asks, when it may be another than the owner, who is told then.
 
     Raises:
         ConflictError: the job is over.
@@ -23,6 +31,14 @@ def cancel_training_job(job: TrainingJob) -> TrainingJob:
         job.refresh_from_db()
         if job.cancel_requested_at is None:
             raise ConflictError(_("The job is over already, so there is nothing to cancel."))
+    elif by is not None and by.pk != job.owner_id:
+        notify(
+            job.owner_id,
+            kind="job_cancelled",
+            subject=str(job.pk),
+            params={"job_name": job.name},
+            path=lifecycle.job_path(job.pk),
+        )
     job.refresh_from_db()
     return job
 
@@ -50,6 +66,39 @@ def _stop_refusal(job: TrainingJob) -> str:
     if job.stop_requested_at is not None:
         return ""
     return _("The job has not started yet, so there is nothing to keep. Cancel it instead.")
+
+
+def resume_training_job(job: TrainingJob) -> TrainingJob:
+    """Queue a job that failed or was cancelled once more; it goes on from its newest checkpoint where there is one.
+
+    Raises:
+        ConflictError: the job is not over, has its result, or would fail for the same reason.
+        TooManyRequestsError: its owner has too many jobs waiting, or used up today's device time.
+        DiskFullError: the disk is nearly full.
+    """
+    if not job.can_resume:
+        raise ConflictError(_resume_refusal(job))
+    storage.check_free_space()
+    with transaction.atomic():
+        check_queue(job.owner, job.cohort)
+        if not lifecycle.requeue(job.pk):
+            job.refresh_from_db()
+            raise ConflictError(_resume_refusal(job))
+        poke_on_commit(run_waiting_jobs, str(job.pk))
+    job.refresh_from_db()
+    return job
+
+
+def _resume_refusal(job: TrainingJob) -> str:
+    if job.is_active:
+        return _("The job is waiting or running, so there is nothing to resume.")
+    if job.status == TrainingJob.Status.COMPLETED:
+        return _(
+            "The job is complete, so there is nothing to resume. Train again with more epochs."
+        )
+    return _(
+        "The same settings would end in the same way. Use “Train again with changes” and change what the message names."
+    )
 
 
 def delete_training_job(job: TrainingJob) -> None:

@@ -153,7 +153,7 @@ def test_a_job_is_measured_on_another_dataset_and_answers_its_questions(
     assert {0, job.total_steps} <= {sample.step for sample in question.samples}
 
 
-def test_a_job_whose_engine_is_killed_says_so_and_the_next_one_runs(
+def test_a_job_whose_engine_is_killed_waits_a_moment_and_the_next_one_runs(
     student: User, tiny: BaseModel
 ) -> None:
     doomed = make_long_job(student, tiny)
@@ -165,8 +165,8 @@ def test_a_job_whose_engine_is_killed_says_so_and_the_next_one_runs(
     os.kill(pid, signal.SIGKILL)
     thread.join()
     doomed.refresh_from_db()
-    assert (doomed.status, doomed.error_code) == (Status.FAILED, "engine_died")
-    assert "started again" in failure_sentence(doomed)
+    assert (doomed.status, doomed.lost_attempts) == (Status.PENDING, 1)
+    assert doomed.not_before is not None
     next_job.refresh_from_db()
     assert next_job.status == Status.COMPLETED
 
@@ -188,12 +188,28 @@ def test_a_job_that_only_waited_when_the_engine_was_killed_goes_on(
     os.kill(pid, signal.SIGKILL)
     wait_for_step(innocent)
     innocent.refresh_from_db()
-    assert (innocent.status, innocent.attempt) == (Status.RUNNING, 1)
+    assert (innocent.status, innocent.attempt, innocent.lost_attempts) == (Status.RUNNING, 2, 0)
     lifecycle.request_cancel(innocent.pk)
     first.join()
     second.join()
     doomed.refresh_from_db()
+    assert (doomed.status, doomed.lost_attempts) == (Status.PENDING, 1)
+
+
+def test_a_job_that_kills_its_engine_each_time_fails_and_says_so(
+    student: User, tiny: BaseModel
+) -> None:
+    doomed = make_long_job(student, tiny)
+    TrainingJob.objects.filter(pk=doomed.pk).update(lost_attempts=2)
+    thread = run_in_background()
+    wait_for_step(doomed)
+    pid = engine().pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    thread.join()
+    doomed.refresh_from_db()
     assert (doomed.status, doomed.error_code) == (Status.FAILED, "engine_died")
+    assert "started again" in failure_sentence(doomed)
 
 
 def test_a_short_job_does_not_wait_for_a_long_one(student: User, tiny: BaseModel) -> None:
@@ -251,7 +267,7 @@ def test_a_worker_that_stops_gives_its_job_back_and_it_goes_on_from_there(
     draining.set()
     thread.join()
     job.refresh_from_db()
-    assert (job.status, job.attempt) == (Status.PENDING, 0)
+    assert (job.status, job.lost_attempts) == (Status.PENDING, 0)
     assert work_folders() == [f"{job.pk}-checkpoints"]
     draining.clear()
     execution.run_waiting_jobs("worker")

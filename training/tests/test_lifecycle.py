@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
+from django.urls import reverse
+from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import Cohort, User
 from modelhub.lifecycle import report_worker
 from modelhub.models import Worker
 from training import lifecycle
 from training.lifecycle import Lease, LeaseLostError, Progress, Request
-from training.models import MetricPoint, TrainingJob
-from training.tests.factories import make_running_job, make_training_job
+from training.models import DeviceUsage, MetricPoint, TrainingJob
+from training.tests.factories import (
+    make_completed_job,
+    make_running_job,
+    make_training_job,
+)
 
 pytestmark = pytest.mark.django_db
 Status = TrainingJob.Status
@@ -96,7 +103,7 @@ def test_a_stop_is_asked_once_and_only_of_a_job_that_runs_on(student: User) -> N
 def test_a_stop_holds_for_the_worker_that_takes_the_job_next(student: User) -> None:
     job, lease = make_running_job(student)
     lifecycle.request_stop(job.pk)
-    lifecycle.release(job.pk, lease.token, is_charged=True)
+    lifecycle.release(job.pk, lease.token)
     assert (stored(job).status, stored(job).stage) == (Status.PENDING, Stage.QUEUED)
     next_lease = lifecycle.claim_next("worker")
     assert next_lease is not None
@@ -139,16 +146,95 @@ def test_events_are_numbered_without_a_gap(student: User) -> None:
 
 def test_a_worker_that_stops_in_good_order_gives_the_job_back_uncharged(student: User) -> None:
     job, lease = make_running_job(student)
-    lifecycle.release(job.pk, lease.token, is_charged=False)
-    assert (stored(job).status, stored(job).attempt) == (Status.PENDING, 0)
+    lifecycle.release(job.pk, lease.token)
+    assert (stored(job).status, stored(job).lost_attempts) == (Status.PENDING, 0)
+    assert stored(job).not_before is None
+
+
+def end_back_off(job: TrainingJob) -> None:
+    """As if the time had passed after which a lost job may be tried again."""
+    TrainingJob.objects.filter(pk=job.pk).update(not_before=None)
+
+
+def test_a_lost_job_waits_longer_each_time(student: User) -> None:
+    job = make_training_job(student)
+    waits = []
+    for _ in range(2):
+        end_back_off(job)
+        lease = lifecycle.claim_next("worker")
+        assert lease is not None
+        lifecycle.lose(job.pk, lease.token)
+        assert lifecycle.claim_next("worker") is None
+        row = stored(job)
+        assert row.not_before is not None
+        assert row.queued_at is not None
+        waits.append((row.not_before - row.queued_at).total_seconds())
+    assert waits == [10, 40]
+
+
+def test_each_claim_is_an_attempt_of_its_own(student: User) -> None:
+    """A number that came twice would let two attempts write to the same place in storage."""
+    job = make_training_job(student)
+    for number in (1, 2):
+        lease = lifecycle.claim_next("worker")
+        assert lease is not None
+        assert lease.attempt == number
+        lifecycle.release(job.pk, lease.token)
+
+
+@pytest.mark.parametrize(
+    "end", [lambda lease: lifecycle.fail(lease, "engine_died"), lifecycle.finish_cancelled]
+)
+def test_a_job_that_ended_without_a_result_can_go_on(
+    student: User, end: Callable[[Lease], None]
+) -> None:
+    job, lease = make_running_job(student)
+    end(lease)
+    assert lifecycle.requeue(job.pk)
+    row = stored(job)
+    assert (row.status, row.stage, row.error_code) == (Status.PENDING, Stage.QUEUED, "")
+    assert (row.completed_at, row.cancel_requested_at) == (None, None)
+    assert not lifecycle.requeue(job.pk)
+
+
+def test_a_completed_job_does_not_go_on(student: User) -> None:
+    assert not lifecycle.requeue(make_completed_job(student).pk)
+
+
+def test_device_time_is_counted_for_the_job_and_for_its_owners_day(student: User) -> None:
+    cohort = Cohort.objects.create(name="Spring")
+    job, lease = make_running_job(student, cohort=cohort)
+    for seconds in (5.0, 2.5):
+        lifecycle.record(lease, Progress(device_seconds=seconds))
+    assert stored(job).device_seconds == 7.5
+    (usage,) = DeviceUsage.objects.all()
+    assert (usage.user, usage.cohort, usage.seconds) == (student, cohort, 7.5)
+
+
+def test_the_end_of_a_job_is_told_to_its_owner_and_a_cancel_is_not(student: User) -> None:
+    job, lease = make_running_job(student)
+    lifecycle.fail(lease, "engine_died")
+    other, other_lease = make_running_job(student, dataset_version=job.dataset_version)
+    lifecycle.finish_cancelled(other_lease)
+    (notification,) = student.notifications.all()
+    assert (notification.kind, notification.subject) == ("job_failed", str(job.pk))
+    assert notification.path == reverse("training:job_detail", args=[job.pk])
+
+
+def test_a_wait_is_summed_up_when_it_ends(student: User) -> None:
+    job = make_training_job(student)
+    TrainingJob.objects.filter(pk=job.pk).update(queued_at=timezone.now() - timedelta(seconds=90))
+    lifecycle.claim_next("worker")
+    assert 90 <= stored(job).waited_seconds < 120
 
 
 def test_a_job_whose_workers_are_lost_again_and_again_fails_and_says_so(student: User) -> None:
     job = make_training_job(student)
     for _ in range(3):
+        end_back_off(job)
         lease = lifecycle.claim_next("worker")
         assert lease is not None
-        lifecycle.release(job.pk, lease.token, is_charged=True)
+        lifecycle.lose(job.pk, lease.token)
     assert (stored(job).status, stored(job).error_code) == (Status.FAILED, "worker_lost")
     assert lifecycle.claim_next("worker") is None
 
@@ -158,13 +244,14 @@ def test_a_lost_worker_of_a_job_that_was_to_be_cancelled_ends_it_as_cancelled(
 ) -> None:
     job, lease = make_running_job(student)
     lifecycle.request_cancel(job.pk)
-    lifecycle.release(job.pk, lease.token, is_charged=True)
+    lifecycle.lose(job.pk, lease.token)
     assert stored(job).status == Status.CANCELLED
 
 
 def test_a_second_attempt_starts_without_the_points_of_the_first(student: User) -> None:
     job, lease = make_running_job(student, step_count=5)
-    lifecycle.release(job.pk, lease.token, is_charged=True)
+    lifecycle.lose(job.pk, lease.token)
+    end_back_off(job)
     lifecycle.claim_next("worker")
     assert not MetricPoint.objects.filter(job=job).exists()
     assert stored(job).current_step == 0

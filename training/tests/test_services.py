@@ -194,5 +194,5 @@ def test_what_is_over_is_not_stopped(student: User) -> None:
 def test_a_job_that_went_back_to_the_queue_was_asked_already(student: User) -> None:
     job, lease = make_running_job(student, step_count=3)
     stop_training_job(job)
-    lifecycle.release(job.pk, lease.token, is_charged=False)
+    lifecycle.release(job.pk, lease.token)
     assert stop_training_job(job).status == TrainingJob.Status.PENDING
