@@ -29,11 +29,19 @@ def _kill_named(folder: Path, place: str) -> None:
     except OSError:
         return
     for name in claimed.read_text(encoding="ascii").split():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(_pid_of(name), signal.SIGKILL)
+        for pid in _pids_of(name):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
-def _pid_of(name: str) -> int:
-    """`self`, `parent`, or a process's number."""
-    own = {"self": os.getpid, "parent": os.getppid}
-    return own[name]() if name in own else int(name)
+def _pids_of(name: str) -> list[int]:
+    """`self`, `parent`, `children` (Linux), or a process's number."""
+    match name:
+        case "self":
+            return [os.getpid()]
+        case "parent":
+            return [os.getppid()]
+        case "children":
+            lists = Path("/proc/self/task").glob("*/children")
+            return [int(pid) for path in lists for pid in path.read_text("ascii").split()]
+    return [int(name)]

@@ -30,7 +30,8 @@ from engine.models.devices import free_cached_memory, is_out_of_memory, memory_r
 from engine.models.loading import ModelHost
 from engine.scheduling import Queued, Speed, most_urgent
 from engine.signals import Signals
-from engine.training.memory import mends
+from engine.training.calibration import CalibrationRun
+from engine.training.footprint import mends
 from engine.training.run import TrainingRun
 
 logger = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ class EngineLoop:
         self._jobs: list[Queued[TrainingRun]] = []
         self._current: Queued[TrainingRun] | None = None
         self._speed = Speed()
-        self._answers: deque[GenerationRun] = deque()
+        self._answers: deque[GenerationRun | CalibrationRun] = deque()
         self._is_stopping = False
 
     def submit(self, request: protocol.Request) -> None:
@@ -130,6 +131,9 @@ class EngineLoop:
     @property
     def open_work_count(self) -> int:
         return len(self._signals)
+
+    def _has_one_work(self) -> bool:
+        return self.open_work_count == 1
 
     def _train(self) -> None:
         """Step the most urgent job for a slice, or until somebody asks for an answer."""
@@ -240,6 +244,11 @@ class EngineLoop:
                     "duration_seconds": duration_seconds,
                 }
             ]
+        elif request.type == "measure":
+            ref = _read(lambda body: protocol.BaseModelRef(**body["base_model"]), request.body)
+            self._answers.append(
+                CalibrationRun(request.work_id, ref, self._host, signals, self._has_one_work)
+            )
         else:
             raise EngineError(f"unknown request {request.type}", request=str(request.type))
         return []

@@ -16,6 +16,9 @@ from engine.data.records import DatasetType
 MAX_LINE_BYTES = 16 * 1024 * 1024
 """A longer line is refused: a whole conversation fits many times."""
 
+SAMPLE_MAX_TOKENS = 64
+"""Of a sample answer of a training job: long enough for an answer of a lesson."""
+
 Signal = Literal["cancel", "stop", "suspend"]
 """What can be said to work under way."""
 
@@ -97,12 +100,12 @@ class Request:
     """One line to the engine.
 
     Attributes:
-        type: train, generate, load (make a base model resident), shutdown; and for work under way: cancel (throw it
-            away), stop (finish a training job after this step, as a valid adapter), suspend (write a checkpoint after
-            this step and end, to go on later).
+        type: train, generate, load (make a base model resident), measure (time a few passes of it), shutdown; and for
+            work under way: cancel (throw it away), stop (finish a training job after this step, as a valid adapter),
+            suspend (write a checkpoint after this step and end, to go on later).
     """
 
-    type: Literal["train", "generate", "cancel", "stop", "suspend", "load", "shutdown"]
+    type: Literal["train", "generate", "cancel", "stop", "suspend", "load", "measure", "shutdown"]
     work_id: str = ""
     body: dict[str, Any] = field(default_factory=dict)
 
@@ -124,6 +127,14 @@ class LoadedEvent(TypedDict):
     type: Literal["loaded"]
     work_id: str
     duration_seconds: float
+
+
+class MeasuredEvent(TypedDict):
+    """Terminal event of a measure request; `calibration` is what engine.training.calibration gives."""
+
+    type: Literal["measured"]
+    work_id: str
+    calibration: dict[str, Any]
 
 
 class StageEvent(TypedDict):
@@ -161,7 +172,7 @@ class StepEvent(TypedDict):
     """One optimizer step done (1-based).
 
     loss is the mean over the step's label tokens; tokens_per_second counts dataset tokens since the last step;
-    grad_norm is the norm before clipping.
+    grad_norm is the norm before clipping; memory_bytes the most that the engine has held so far.
     """
 
     type: Literal["step"]
@@ -173,6 +184,16 @@ class StepEvent(TypedDict):
     grad_norm: float
     tokens_per_second: float
     duration_seconds: float
+    memory_bytes: int
+
+
+class CheckpointEvent(TypedDict):
+    """The state after `step` steps stands in the checkpoint folder; `failed` where the disk had no space for it."""
+
+    type: Literal["checkpoint"]
+    work_id: str
+    step: int
+    failed: bool
 
 
 class EvaluationEvent(TypedDict):
@@ -186,7 +207,10 @@ class EvaluationEvent(TypedDict):
 
 
 class SampleEvent(TypedDict):
-    """What the adapter answers to the `index`th fixed prompt after `step` steps; greedy."""
+    """What the adapter answers to the `index`th fixed prompt after `step` steps; greedy.
+
+    finish_reason is `stop` at a stop token, `length` after SAMPLE_MAX_TOKENS or at the context's end.
+    """
 
     type: Literal["sample"]
     work_id: str
@@ -194,6 +218,7 @@ class SampleEvent(TypedDict):
     index: int
     prompt: str
     text: str
+    finish_reason: Literal["stop", "length"]
 
 
 class TrainingFinished(TypedDict):
@@ -264,7 +289,7 @@ class CancelledEvent(TypedDict):
     suspended: NotRequired[bool]
 
 
-TERMINAL_TYPES = frozenset({"finished", "failed", "cancelled", "loaded"})
+TERMINAL_TYPES = frozenset({"finished", "failed", "cancelled", "loaded", "measured"})
 
 
 def training_body(spec: TrainingSpec) -> dict[str, Any]:

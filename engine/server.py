@@ -31,7 +31,7 @@ OOM_SCORE = 800
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _READ_BYTES = 1 << 16
-_REQUEST_TYPES = ("train", "generate", "load", "cancel", "stop", "suspend", "shutdown")
+_REQUEST_TYPES = ("train", "generate", "load", "measure", "cancel", "stop", "suspend", "shutdown")
 _LIBRARY_SETTINGS = {
     "HF_HUB_OFFLINE": "1",
     "HF_DATASETS_OFFLINE": "1",
@@ -172,7 +172,8 @@ def main() -> None:
     from engine.loop import EngineLoop
     from engine.models.loading import ModelHost
 
-    loop = EngineLoop(ModelHost(device), write)
+    # The client starts every engine of a host in the same folder.
+    loop = EngineLoop(ModelHost(device, memory=Path("engine-products.json").resolve()), write)
     signal.signal(signal.SIGTERM, lambda number, frame: loop.stop())
     reader.attach(loop)
     loop.run()

@@ -25,7 +25,7 @@ from engine.models.cache import REQUIRED_FILES
 from engine.models.decoder import PackedDecoder
 from engine.models.devices import Device, free_cached_memory
 from engine.models.lora import AdapterSet, module_shapes
-from engine.models.products import Products, choose_products
+from engine.models.products import Products, choose_products, remembered_products
 from engine.protocol import BaseModelRef
 from engine.signals import Signals
 
@@ -162,11 +162,16 @@ class ModelHost:
 
     Args:
         capacity: most models kept; the least recently used one leaves when it has no user.
+        memory: file in which this host remembers how it multiplies; without one each process chooses by itself.
     """
 
-    def __init__(self, device: Device, capacity: int = 2) -> None:
+    def __init__(self, device: Device, capacity: int = 2, memory: Path | None = None) -> None:
         self.device = device
-        self.products = choose_products(device.kind)
+        self.products = (
+            choose_products(device.kind)
+            if memory is None
+            else remembered_products(device.kind, device.name, memory)
+        )
         self._capacity = capacity
         self._models: OrderedDict[tuple[str, bool], ResidentModel] = OrderedDict()
         self._users: dict[tuple[str, bool], int] = {}

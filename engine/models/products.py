@@ -3,17 +3,26 @@
 PyTorch sends float32 products on x86 to MKL, which takes a slower path on processors of other makers. The oneDNN
 library inside PyTorch generates its code for the instructions that the processor has, whoever made it. Both read the
 same memory, need no copy of the weight and share one pool of threads, so the choice is free of cost.
+
+The two round differently in the last bit. So a host that can remember its choice keeps to it: a job that is killed goes
+on in another process, and must end with the same bits.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch.nn import functional
+
+from engine.durable import write_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +86,40 @@ def choose_products(device_kind: str) -> Products:
     }
     logger.info("seconds of a product: %s", seconds)
     return ONEDNN if seconds[ONEDNN.name] < seconds[TORCH.name] else TORCH
+
+
+def remembered_products(device_kind: str, processor: str, memory: Path) -> Products:
+    """The choice that this host made first, and keeps for as long as processor and torch stay the same.
+
+    Args:
+        processor: its name, so that a data folder that moves to another host chooses anew.
+        memory: file of the choice; when it can not be read or written, a fresh choice holds for this process.
+    """
+    own = {"processor": processor, "torch": torch.__version__}
+    known = _read_choice(memory, own)
+    if known is not None:
+        return known
+    chosen = choose_products(device_kind)
+    draft = memory.with_name(f".{memory.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        write_bytes(draft, json.dumps(own | {"products": chosen.name}).encode())
+        if memory.exists():
+            draft.replace(memory)
+        else:
+            # Of two engines that start at once the first one's choice stands.
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, memory)
+            draft.unlink()
+    return _read_choice(memory, own) or chosen
+
+
+def _read_choice(memory: Path, own: dict[str, str]) -> Products | None:
+    try:
+        found = json.loads(memory.read_bytes())
+        name = found.pop("products")
+    except (OSError, ValueError, AttributeError, KeyError):
+        return None
+    return {TORCH.name: TORCH, ONEDNN.name: ONEDNN}.get(name) if found == own else None
 
 
 def _agrees(values: torch.Tensor, weight: torch.Tensor) -> bool:

@@ -83,6 +83,23 @@ def test_a_killed_engine_fails_its_work_and_the_next_job_runs(
     assert [path.name for path in tmp_path.glob("*.partial")] == []
 
 
+def test_an_engine_that_the_kernel_took_for_lack_of_memory_says_so(
+    client: EngineClient,
+    tiny_base_model: BaseModelRef,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kernel's counter is the edge that is faked; the kill is real."""
+    spec = make_training_spec(tmp_path, tiny_base_model, make_instructions(200), num_epochs=100)
+    work = client.submit_training(spec, "job")
+    assert any(event["type"] == "step" for event in work)
+    monkeypatch.setattr("engine.process.memory_kill_count", lambda: 1_000_000)
+    pid = client.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    assert list(work)[-1]["code"] == "out_of_memory"
+
+
 class Told:
     """Takes the events of one piece of work."""
 

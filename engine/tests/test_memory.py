@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +11,17 @@ import pytest
 from engine.config import LoraHyperparameters, TrainingHyperparameters
 from engine.errors import OutOfMemoryError
 from engine.models.loading import ResidentModel
-from engine.training.memory import SHARE, PassPlan, mends, plan_passes, token_bytes
+from engine.training.footprint import (
+    SHARE,
+    ModelShape,
+    PassPlan,
+    fitting_passes,
+    fixed_bytes,
+    least_bytes,
+    mends,
+    token_bytes,
+)
+from engine.training.memory import plan_passes, shape_of
 
 WIDTH = 200
 
@@ -54,8 +66,9 @@ def test_short_memory_cuts_smaller_passes_and_then_computes_twice(
 
 
 def test_off_means_off(resident: ResidentModel, free: Any) -> None:
-    each = token_bytes(resident, WIDTH, recompute=False)
-    twice = token_bytes(resident, WIDTH, recompute=True)
+    shape = shape_of(resident)
+    each = token_bytes(shape, WIDTH, recompute=False)
+    twice = token_bytes(shape, WIDTH, recompute=True)
     assert twice < each
     free(1e6)
     with pytest.raises(OutOfMemoryError) as failure:
@@ -69,3 +82,26 @@ def test_high_ranks_are_named_among_what_to_change() -> None:
     training = TrainingHyperparameters()
     assert mends(LoraHyperparameters(r=64), training) == ["max_length", "r", "optimizer"]
     assert mends(LoraHyperparameters(rank_pattern={"q_proj": 32}), training)[1] == "r"
+
+
+def test_a_shape_survives_its_journey_as_json(resident: ResidentModel) -> None:
+    shape = shape_of(resident)
+    assert ModelShape.from_dict(json.loads(json.dumps(shape.to_dict()))) == shape
+
+
+def test_the_least_that_is_needed_is_just_enough(resident: ResidentModel) -> None:
+    shape, lora, training = shape_of(resident), LoraHyperparameters(), TrainingHyperparameters()
+    least = least_bytes(shape, lora, training, WIDTH)
+    just_enough = math.ceil(least / SHARE) + 2
+    assert fitting_passes(shape, lora, training, WIDTH, just_enough) is not None
+    assert fitting_passes(shape, lora, training, WIDTH, int(0.99 * just_enough)) is None
+
+
+def test_a_thrifty_optimizer_keeps_less_beside_the_adapter(resident: ResidentModel) -> None:
+    shape = shape_of(resident)
+    high = LoraHyperparameters(r=64)
+    usual, thrifty = (
+        fixed_bytes(shape, high, TrainingHyperparameters(optimizer=optimizer))
+        for optimizer in ("adamw", "adafactor")
+    )
+    assert thrifty < usual

@@ -19,7 +19,7 @@ from engine.models.attention import attend_plain
 from engine.models.decoder import PackedDecoder
 from engine.models.layers import gated_unit, rms_norm, rotary
 from engine.models.loading import ModelHost, ResidentModel
-from engine.models.products import TORCH, choose_products
+from engine.models.products import ONEDNN, TORCH, choose_products, remembered_products
 from engine.tests.factories import make_tiny_base_model
 from engine.training.passes import AdaptedModel, learn, measure
 
@@ -330,3 +330,17 @@ def test_the_chosen_products_are_right() -> None:
     assert torch.allclose(products.times(back, weight), back @ weight, atol=1e-2)
     assert products.linear(values[:0], weight).shape == (0, 40)
     assert choose_products("mps") is TORCH
+
+
+def test_a_host_keeps_to_the_way_it_chose_first(tmp_path: Path) -> None:
+    """Two ways differ in the last bit: a job that goes on in another process must not change its way."""
+    memory = tmp_path / "products.json"
+    first = remembered_products("cpu", "Zen", memory)
+    other = ONEDNN if first is TORCH else TORCH
+    memory.write_text(memory.read_text().replace(first.name, other.name))
+    assert remembered_products("cpu", "Zen", memory) is other
+    remembered_products("cpu", "another processor", memory)
+    assert '"another processor"' in memory.read_text()
+    memory.write_text("{")
+    assert remembered_products("mps", "Zen", memory) is TORCH
+    assert [path.name for path in tmp_path.iterdir()] == [memory.name]

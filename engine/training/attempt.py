@@ -13,7 +13,7 @@ from engine.models.loading import ResidentModel
 from engine.protocol import TrainingSpec
 from engine.training.best import BestAdapter
 from engine.training.checkpoints import Checkpoint
-from engine.training.memory import PassPlan
+from engine.training.footprint import PassPlan
 from engine.training.step import Stepper, StepResult
 from engine.training.window import StepWindow
 

@@ -21,11 +21,11 @@ from engine.protocol import TrainingSpec
 from engine.signals import Signals
 from engine.training.attempt import Attempt
 from engine.training.checkpoints import CheckpointFolder
-from engine.training.job_data import JobData, load_data
 from engine.training.footprint import PassPlan
+from engine.training.job_data import JobData, load_data
 from engine.training.memory import plan_passes
 from engine.training.pace import Pace
-from engine.training.samples import answer
+from engine.training.samples import draw_sample
 from engine.training.schedule import learning_rate_at
 from engine.training.story import Event, Story
 
@@ -224,9 +224,14 @@ class TrainingRun:
 
     def _sample(self, attempt: Attempt) -> Events:
         for index, prompt in enumerate(self._spec.sample_prompts):
-            text = yield from _quietly(answer(attempt.resident, attempt.adapter, prompt))
+            sample = yield from _quietly(draw_sample(attempt.resident, attempt.adapter, prompt))
             event = self.story.made(
-                "sample", step=attempt.step, index=index, prompt=prompt, text=text
+                "sample",
+                step=attempt.step,
+                index=index,
+                prompt=prompt,
+                text=sample.text,
+                finish_reason=sample.finish_reason,
             )
             yield [self.story.tell(event)]
 

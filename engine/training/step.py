@@ -12,7 +12,7 @@ from engine.config import TrainingHyperparameters
 from engine.data.batching import MicroBatch, Row, micro_batches
 from engine.errors import DivergedError
 from engine.models.loading import ResidentModel
-from engine.training.memory import PassPlan
+from engine.training.footprint import PassPlan
 from engine.training.optimizer import load_optimizer_state, make_optimizer, optimizer_state
 from engine.training.passes import AdaptedModel, learn, measure
 
