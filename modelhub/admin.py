@@ -1,4 +1,4 @@
-"""Operator views of base models and workers: what the programs found, so nothing is edited by hand."""
+"""Operator views of base models: what the programs found, so nothing is edited by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from modelhub.models import BaseModel, Worker
+from modelhub.models import BaseModel
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -34,10 +34,3 @@ class BaseModelAdmin(ReadOnlyAdmin):
     )
     list_filter = ("source", "is_enabled")
     search_fields = ("name", "digest")
-
-
-@admin.register(Worker)
-class WorkerAdmin(ReadOnlyAdmin):
-    list_display = ("name", "state", "device", "device_name", "dtype", "version", "heartbeat_at")
-    list_filter = ("state", "device")
-    search_fields = ("name", "device_name")

@@ -1,4 +1,4 @@
-"""Failures of the engine as sentences: what happened, why, what to do."""
+"""Failures of the engine and refusals of workers as sentences: what happened, why, what to do."""
 
 from __future__ import annotations
 
@@ -149,3 +149,83 @@ def _dataset_sentence(params: dict[str, Any]) -> str:
     return _(
         "The dataset's file could not be read on the worker. Upload the dataset again, then start a new job."
     )
+
+
+def refusal_sentence(code: str, params: dict[str, Any]) -> str:
+    """Why a worker may take no work, and the mend, in the active language; empty without a refusal."""
+    match code:
+        case "":
+            return ""
+        case "no_installation":
+            return _(
+                "The web server has not prepared this database yet. "
+                "Start the web server of the same version first."
+            )
+        case "other_version":
+            return _(
+                "This worker is llmlora %(own)s, and the web server is llmlora %(wanted)s. Parts of different versions "
+                "do not understand each other: bring both to the same version, then start them again."
+            ) % {"own": params.get("own", "?"), "wanted": params.get("wanted", "?")}
+        case "clock_skew":
+            return _clock_sentence(float(params.get("seconds") or 0))
+        case "sqlite_elsewhere":
+            return _(
+                "The SQLite database of DATABASE_URL belongs to %(host)s, and can not be shared between machines. "
+                "Give the web server and the workers a PostgreSQL database."
+            ) % {"host": params.get("host", "?")}
+    return _storage_sentence(code, params)
+
+
+def _storage_sentence(code: str, params: dict[str, Any]) -> str:
+    values = {"storage": params.get("storage", "?"), "reason": params.get("reason", "?")}
+    match code:
+        case "no_storage_proof":
+            return (
+                _(
+                    "This worker sees another storage than the web server: %(storage)s does not hold the web server's "
+                    "mark. Give both the same storage with LLMLORA_STORAGE or LLMLORA_MEDIA."
+                )
+                % values
+            )
+        case "other_storage":
+            return (
+                _(
+                    "This worker sees another storage than the web server: %(storage)s bears the mark of another "
+                    "installation. Give both the same storage with LLMLORA_STORAGE or LLMLORA_MEDIA."
+                )
+                % values
+            )
+        case "storage_renames":
+            return (
+                _(
+                    "The storage (%(storage)s) keeps a file under another name than the one it was given, so it would "
+                    "not be found again. Let it overwrite files, in LLMLORA_STORAGE_OPTIONS."
+                )
+                % values
+            )
+        case "storage_unusable":
+            return (
+                _(
+                    "The storage (%(storage)s) can not be used from this worker: %(reason)s. Check its settings, its "
+                    "rights and the network."
+                )
+                % values
+            )
+    return _(
+        "This worker does not fit the web server. Its log has the details; bring both to the same version and settings."
+    )
+
+
+def _clock_sentence(seconds: float) -> str:
+    values = {"seconds": f"{abs(seconds):.0f}"}
+    if seconds > 0:
+        sentence = _(
+            "The clock of this worker is %(seconds)s seconds ahead of the database server's, so messages would be "
+            "lost. Switch on time synchronisation (NTP) on both machines."
+        )
+    else:
+        sentence = _(
+            "The clock of this worker is %(seconds)s seconds behind the database server's, so messages would be "
+            "lost. Switch on time synchronisation (NTP) on both machines."
+        )
+    return sentence % values

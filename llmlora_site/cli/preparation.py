@@ -54,6 +54,7 @@ def prepare_data(home: Home) -> None:
     compile_catalogues()
     set_up_django()
     migrate()
+    announce()
     from modelhub.services import sync_base_models
 
     sync_base_models()
@@ -79,6 +80,28 @@ def migrate() -> None:
     except (OperationalError, ImproperlyConfigured) as error:
         # The second: the driver of DATABASE_URL is not installed.
         raise database_failure(error) from error
+
+
+def announce() -> None:
+    """Leave in database and storage what workers are compared with.
+
+    Raises:
+        CommandFailure: the storage can not be used.
+    """
+    from modelhub.installation import announce_installation
+    from modelhub.registration import storage_words
+    from modelhub.storage_proof import StorageUnusableError
+
+    try:
+        announce_installation()
+    except StorageUnusableError as error:
+        raise CommandFailure(
+            _(
+                "The storage (%(storage)s) can not be used: %(reason)s. "
+                "Check LLMLORA_STORAGE, its options and its rights, then start again."
+            )
+            % {"storage": storage_words(), "reason": error}
+        ) from error
 
 
 def has_unapplied_migrations() -> bool:

@@ -23,6 +23,7 @@ from llmlora_site.home import Home
 from llmlora_site.messages import compile_catalogues
 
 TABLES_SECONDS = 180
+FIT_SECONDS = 10
 # Running jobs write a checkpoint and go back to the queue; on a slow disk that takes a while.
 STOP_SECONDS = 60
 
@@ -46,6 +47,7 @@ def _run() -> None:
     compile_catalogues()
     set_up_django()
     _wait_for_tables()
+    check_fits()
     prepare_bundled_model(home)
     child = children.worker_child(home, log=None)
     system = Supervisor([], [child], stop_seconds=STOP_SECONDS)
@@ -112,6 +114,27 @@ def _wait_for_tables() -> None:
             if time.monotonic() > deadline:
                 raise failure
             time.sleep(1)
+
+
+def check_fits() -> None:
+    """Compare this worker with the web server before it starts; a refusal also stands on the page of workers.
+
+    Raises:
+        CommandFailure: it does not fit.
+    """
+    from modelhub.lifecycle import free_worker_name, refuse_worker
+    from modelhub.registration import check_fit
+    from modelhub.sentences import refusal_sentence
+
+    name = free_worker_name()
+    deadline = time.monotonic() + FIT_SECONDS
+    with spinner(_("Comparing this worker with the web server …")):
+        # A web server that starts at the same moment may not have said yet which version and storage it has.
+        while (refusal := check_fit(name)) is not None and time.monotonic() < deadline:
+            time.sleep(1)
+    if refusal is not None:
+        refuse_worker(name, refusal)
+        raise CommandFailure(refusal_sentence(refusal.code, refusal.params))
 
 
 def _tell_device(pid: int) -> None:
