@@ -6,9 +6,11 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import ApiToken, Cohort, Membership, User
+from accounts.models import ApiToken, ClassWindow, Cohort, ComputePolicy, Membership, User
 
 
 @admin.register(User)
@@ -28,14 +30,34 @@ class MembershipInline(admin.TabularInline):
     fields = ["user", "role"]
 
 
+class ComputePolicyInline(admin.StackedInline):
+    model = ComputePolicy
+    fieldsets = [
+        (None, {"fields": [("weight", "max_running_jobs", "is_paused")]}),
+        (
+            _("Limits for each student; an empty one is none"),
+            {"fields": [("max_rank", "max_steps"), ("max_queued_jobs", "max_device_seconds")]},
+        ),
+    ]
+
+
+class ClassWindowInline(admin.TabularInline):
+    """Times of lessons: the devices are reserved for this class then."""
+
+    model = ClassWindow
+    extra = 1
+    fields = ["starts_at", "ends_at"]
+
+
 @admin.register(Cohort)
 class CohortAdmin(admin.ModelAdmin):
-    """Who learns together, who leads, and how much space their datasets may take."""
+    """Who learns together, who leads, how much space their datasets may take, and how much of the devices."""
 
     list_display = ["name", "people_count", "dataset_quota_bytes", "created_at"]
     search_fields = ["name"]
-    fields = ["name", "dataset_quota_bytes"]
-    inlines = [MembershipInline]
+    fields = ["name", "dataset_quota_bytes", "device_usage"]
+    readonly_fields = ["device_usage"]
+    inlines = [ComputePolicyInline, ClassWindowInline, MembershipInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Cohort]:
         return super().get_queryset(request).annotate(people=Count("memberships"))
@@ -43,6 +65,16 @@ class CohortAdmin(admin.ModelAdmin):
     @admin.display(description=_("people"), ordering="people")
     def people_count(self, cohort: Cohort) -> int:
         return cohort.people  # type: ignore[attr-defined]
+
+    @admin.display(description=_("device time used"))
+    def device_usage(self, cohort: Cohort) -> str:
+        """Where it stands: the sums belong to training, of which accounts know nothing."""
+        if cohort._state.adding:
+            return "–"
+        address = reverse("admin:training_deviceusage_changelist")
+        return format_html(
+            '<a href="{}?cohort__id__exact={}">{}</a>', address, cohort.pk, _("By student and day")
+        )
 
 
 @admin.register(ApiToken)

@@ -1,18 +1,26 @@
-"""Training jobs for instructors: to look at and to cancel, not to edit."""
+"""Training jobs for instructors: to look at, to move in the queue and to cancel, not to edit; and what was used."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 from django.http import HttpRequest
-from django.utils.translation import gettext_lazy, ngettext
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
+from accounts.models import User
 from common.errors import ConflictError
-from training.models import TrainingJob
+from modelhub.admin import ReadOnlyAdmin
+from training.models import DeviceUsage, TrainingJob
 from training.sentences import failure_sentence
+from training.services import queueing
 from training.services.ending import cancel_training_job
+from training.services.queueing import Place
+from training.templatetags.training_tags import duration_words
 
 
 @admin.register(TrainingJob)
@@ -25,6 +33,8 @@ class TrainingJobAdmin(admin.ModelAdmin):
         "progress_text",
         "loss",
         "base_model",
+        "cohort",
+        "queue_place",
         "worker_name",
         "created_at",
     ]
@@ -32,16 +42,17 @@ class TrainingJobAdmin(admin.ModelAdmin):
         "status",
         "stage",
         "base_model",
+        ("cohort", admin.RelatedOnlyFieldListFilter),
         ("owner", admin.RelatedOnlyFieldListFilter),
         "created_at",
     ]
-    list_select_related = ["owner", "base_model"]
+    list_select_related = ["owner", "base_model", "cohort"]
     list_per_page = 50
     search_fields = ["name", "owner__username", "owner__display_name", "worker_name", "id"]
     date_hierarchy = "created_at"
     readonly_fields = ["progress_text", "failure"]
     exclude = ["lease_token", "lease_count", "event_seq"]
-    actions = ["cancel_jobs"]
+    actions = ["hold_jobs", "release_jobs", "move_to_front", "move_to_back", "cancel_jobs"]
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
@@ -66,12 +77,67 @@ class TrainingJobAdmin(admin.ModelAdmin):
     def failure(self, job: TrainingJob) -> str:
         return failure_sentence(job) or "–"
 
+    @admin.display(description=gettext_lazy("Queue"))
+    def queue_place(self, job: TrainingJob) -> str:
+        """What an instructor changed; the order itself is on the page of the queue."""
+        if job.status != TrainingJob.Status.PENDING:
+            return "–"
+        if job.held_at is not None:
+            return gettext("held")
+        if job.priority:
+            return (
+                gettext("moved to the front") if job.priority > 0 else gettext("moved to the back")
+            )
+        return gettext("waits")
+
+    @admin.action(description=gettext_lazy("Hold the chosen jobs"))
+    def hold_jobs(self, request: HttpRequest, queryset: QuerySet[TrainingJob]) -> None:
+        self._change_each(request, queryset, queueing.hold_job)
+
+    @admin.action(description=gettext_lazy("Release the chosen jobs"))
+    def release_jobs(self, request: HttpRequest, queryset: QuerySet[TrainingJob]) -> None:
+        self._change_each(request, queryset, queueing.release_job)
+
+    @admin.action(description=gettext_lazy("Move the chosen jobs to the front of the queue"))
+    def move_to_front(self, request: HttpRequest, queryset: QuerySet[TrainingJob]) -> None:
+        self._change_each(request, queryset, partial(queueing.move_job, place=Place.FRONT))
+
+    @admin.action(description=gettext_lazy("Move the chosen jobs to the back of the queue"))
+    def move_to_back(self, request: HttpRequest, queryset: QuerySet[TrainingJob]) -> None:
+        self._change_each(request, queryset, partial(queueing.move_job, place=Place.BACK))
+
+    def _change_each(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[TrainingJob],
+        change: Callable[[TrainingJob], Any],
+    ) -> None:
+        changed = others = 0
+        for job in queryset:
+            try:
+                change(job)
+                changed += 1
+            except ConflictError:
+                others += 1
+        if changed:
+            sentence = ngettext(
+                "%(count)d job was changed.", "%(count)d jobs were changed.", changed
+            )
+            self.message_user(request, sentence % {"count": changed}, messages.SUCCESS)
+        if others:
+            sentence = ngettext(
+                "%(count)d job does not wait any more.",
+                "%(count)d jobs do not wait any more.",
+                others,
+            )
+            self.message_user(request, sentence % {"count": others}, messages.INFO)
+
     @admin.action(description=gettext_lazy("Cancel the chosen jobs"))
     def cancel_jobs(self, request: HttpRequest, queryset: QuerySet[TrainingJob]) -> None:
         cancelled = over = 0
         for job in queryset:
             try:
-                cancel_training_job(job)
+                cancel_training_job(job, by=cast("User", request.user))
                 cancelled += 1
             except ConflictError:
                 over += 1
@@ -87,3 +153,40 @@ class TrainingJobAdmin(admin.ModelAdmin):
                 "%(count)d job was over already.", "%(count)d jobs were over already.", over
             )
             self.message_user(request, sentence % {"count": over}, messages.INFO)
+
+
+@admin.register(DeviceUsage)
+class DeviceUsageAdmin(ReadOnlyAdmin):
+    """How long devices worked for whom. Above the list stands the sum of all rows that the filters leave."""
+
+    list_display = ["user", "cohort", "day", "device_time"]
+    list_filter = [
+        ("cohort", admin.RelatedOnlyFieldListFilter),
+        ("user", admin.RelatedOnlyFieldListFilter),
+    ]
+    list_select_related = ["user", "cohort"]
+    search_fields = ["user__username", "user__display_name"]
+    date_hierarchy = "day"
+    ordering = ["-day", "-seconds"]
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: DeviceUsage | None = None) -> bool:
+        return bool(request.user.is_active and request.user.is_staff)
+
+    @admin.display(description=gettext_lazy("device time"), ordering="seconds")
+    def device_time(self, usage: DeviceUsage) -> str:
+        return duration_words(usage.seconds)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        response = super().changelist_view(request, extra_context)
+        if isinstance(response, TemplateResponse) and response.context_data:
+            shown = response.context_data["cl"].queryset.order_by()
+            total = shown.aggregate(seconds=Sum("seconds", default=0.0))["seconds"]
+            response.context_data["subtitle"] = gettext("%(time)s in all") % {
+                "time": duration_words(total)
+            }
+        return response

@@ -28,6 +28,8 @@ def membership_fields(*people: tuple[User, str]) -> dict[str, str]:
         "memberships-MIN_NUM_FORMS": "0",
         "memberships-MAX_NUM_FORMS": "1000",
     }
+    for inline in ("compute_policy", "class_windows"):
+        fields |= {f"{inline}-TOTAL_FORMS": "0", f"{inline}-INITIAL_FORMS": "0"}
     for number, (user, role) in enumerate(people):
         fields[f"memberships-{number}-user"] = str(user.pk)
         fields[f"memberships-{number}-role"] = role

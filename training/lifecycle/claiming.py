@@ -10,11 +10,11 @@ from django.db.models import F
 from django.utils import timezone
 
 from modelhub.models import Worker
-from training.lifecycle.lease import Lease
-from training.lifecycle.recording import show_request
+from training.lifecycle.lease import Lease, Request
+from training.lifecycle.recording import ASKED_STAGES, show_request
 from training.lifecycle.stream import append_events
 from training.models import MetricPoint, TrainingJob
-from training.queue.selection import next_job_id
+from training.queue.selection import may_start, next_job_id
 
 Status = TrainingJob.Status
 Stage = TrainingJob.Stage
@@ -31,6 +31,8 @@ def claim_next(worker_name: str) -> Lease | None:
 
 @transaction.atomic
 def _claim(job_id: uuid.UUID, worker_name: str) -> Lease | None:
+    if not may_start(job_id):
+        return None
     token, now = uuid.uuid4(), timezone.now()
     waiting = TrainingJob.objects.filter(pk=job_id, status=Status.PENDING, held_at=None)
     device_names = Worker.objects.filter(name=worker_name).values_list("device_name", flat=True)
@@ -56,7 +58,10 @@ def _claim(job_id: uuid.UUID, worker_name: str) -> Lease | None:
     _count_wait(job, now)
     lease = Lease(job_id, token, job.attempt)
     append_events(job_id, [("stage", {"stage": Stage.PREPARING.value, "attempt": job.attempt})])
-    show_request(lease)
+    request = show_request(lease)
+    if request is not Request.NONE:
+        # Asked of an earlier attempt, it still holds.
+        append_events(job_id, [("stage", {"stage": ASKED_STAGES[request].value})])
     return lease
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -26,5 +27,5 @@ def count_device_seconds(job_id: uuid.UUID, seconds: float) -> None:
         _add(key, seconds)
 
 
-def _add(key: dict[str, object], seconds: float) -> bool:
+def _add(key: Mapping[str, object], seconds: float) -> bool:
     return bool(DeviceUsage.objects.filter(**key).update(seconds=F("seconds") + seconds))
