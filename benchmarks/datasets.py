@@ -77,11 +77,11 @@ def write_rows(path: Path, count: int) -> None:
     dice = random.Random(count)
     with path.open("w", encoding="utf-8") as sink:
         for number in range(count):
-            row = _japanese_row(dice, number) if number % 3 == 2 else _english_row(dice, number)
+            row = _japanese_row(dice, number) if number % 3 == 2 else english_row(dice, number)
             sink.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def _english_row(dice: random.Random, number: int) -> dict[str, str]:
+def english_row(dice: random.Random, number: int) -> dict[str, str]:
     question = " ".join(dice.choices(ENGLISH_WORDS, k=12))
     answer = " ".join(dice.choices(ENGLISH_WORDS, k=dice.randint(60, 240)))
     return {

@@ -14,7 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy, pgettext_lazy
 
-from accounts.models import User
+from accounts.models import Cohort, User
 from common.errors import Fault
 from datasets_app.models import Dataset
 from datasets_app.selectors import datasets_visible_to, latest_version
@@ -37,6 +37,7 @@ from engine.presets import (
 from modelhub.models import BaseModel
 from modelhub.selectors import base_models
 from training.models import TrainingJob
+from training.preflight.draft import Draft
 from training.sample_prompts import MAX_SAMPLE_PROMPTS
 from training.sentences import fault_sentence
 
@@ -274,8 +275,24 @@ class TrainingJobForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 
+    prediction = forms.CharField(
+        required=False,
+        label=gettext_lazy("Your guess"),
+        help_text=gettext_lazy("What do you expect? It will stand beside the result."),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    cohort_id = forms.ChoiceField(
+        required=False,
+        label=gettext_lazy("Class"),
+        help_text=gettext_lazy("The class that this job counts in."),
+        error_messages={
+            "invalid_choice": gettext_lazy("You are not in this class. Choose one of your own.")
+        },
+    )
+
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._offer_cohorts(user)
         self.use_required_attribute = False
         self.base_models = {base_model.name: base_model for base_model in base_models()}
         for name in ("dataset", "eval_dataset"):
@@ -296,6 +313,15 @@ class TrainingJobForm(forms.Form):
             )
             for name, parameter in KINDS[prefix].parameters().items():
                 self.fields[f"{prefix}.{name}"] = _parameter_field(name, parameter)
+
+    def _offer_cohorts(self, user: User) -> None:
+        """A choice only where there is one: of a single class the service knows by itself."""
+        cohorts = list(Cohort.objects.of(user))
+        if len(cohorts) < 2:
+            del self.fields["cohort_id"]
+            return
+        choices = [(str(cohort.pk), cohort.name) for cohort in cohorts]
+        self.fields["cohort_id"].choices = [("", _("No class")), *choices]  # type: ignore[attr-defined]
 
     def settings_of(self, prefix: str) -> dict[str, Any]:
         """The clean values of one kind, by the parameters' own names."""
@@ -339,7 +365,27 @@ class TrainingJobForm(forms.Form):
 
     def asked_prompts(self) -> list[str]:
         """The sample questions, one a line."""
-        return self.cleaned_data["sample_prompts"].splitlines()
+        return self._prompts(self.cleaned_data)
+
+    def draft(self) -> Draft | None:
+        """What is about to be started, or None while something for it is missing or can not be used."""
+        settings, dataset = self.read_settings(), self.chosen_dataset()
+        base_model, measured = self.chosen_base_model(), self.chosen_dataset("eval_dataset")
+        if settings is None or dataset is None or base_model is None:
+            return None
+        prompts = self._prompts(self.cleaned_data if self.is_bound else self.initial)
+        return Draft(
+            base_model=base_model,
+            dataset_version=latest_version(dataset),
+            lora=settings[0],
+            training=settings[1],
+            eval_dataset_version=latest_version(measured) if measured else None,
+            prompt_count=sum(bool(prompt.strip()) for prompt in prompts),
+        )
+
+    @staticmethod
+    def _prompts(values: Mapping[str, Any]) -> list[str]:
+        return str(values.get("sample_prompts") or "").splitlines()
 
     def _initial_settings(self, prefix: str) -> dict[str, Any]:
         return {name: self.initial[f"{prefix}.{name}"] for name in KINDS[prefix].parameters()}
@@ -388,6 +434,23 @@ class TrainingJobForm(forms.Form):
         return any(field.errors for _title, fields in self.advanced_groups() for field in fields)
 
 
+class MinutesForm(forms.Form):
+    """How long a job may take."""
+
+    minutes = forms.FloatField(
+        min_value=0.1,
+        max_value=1440,
+        error_messages=dict.fromkeys(
+            ("required", "invalid", "min_value", "max_value"),
+            gettext_lazy("Enter a number of minutes, up to 1440, which is a day."),
+        ),
+    )
+
+    def __init__(self, data: Mapping[str, str]) -> None:
+        typed = unicodedata.normalize("NFKC", data.get("minutes", ""))
+        super().__init__({"minutes": typed.replace(",", ".")})
+
+
 def preset_field(prefix: str) -> str:
     return f"{prefix}_preset"
 
@@ -414,6 +477,7 @@ def job_values(job: TrainingJob) -> dict[str, Any]:
         "dataset": job.dataset_version.dataset_id,
         "eval_dataset": job.eval_dataset_version and job.eval_dataset_version.dataset_id,
         "sample_prompts": "\n".join(" ".join(prompt.split()) for prompt in job.sample_prompts),
+        "cohort_id": str(job.cohort_id or ""),
     }
     for prefix, settings in ((LORA_PREFIX, job.lora), (TRAINING_PREFIX, job.training)):
         values |= _form_values(prefix, settings.to_dict())

@@ -1,4 +1,4 @@
-"""The form of a new job, and its plan."""
+"""The form of a new job, and everything that is told of it before it starts."""
 
 from __future__ import annotations
 
@@ -15,21 +15,26 @@ from django_htmx.http import trigger_client_event
 from common.errors import DomainError, Fault, NotFoundError
 from common.http import AuthenticatedRequest
 from common.partials import render_partial
-from datasets_app.selectors import get_dataset, latest_version
+from datasets_app.selectors import get_dataset
+from engine.config import read_value
 from training import selectors
 from training.forms import (
+    KINDS,
     LORA_PREFIX,
+    OWN_SETTINGS,
     PRESETS,
     TRAINING_PREFIX,
+    MinutesForm,
     TrainingJobForm,
     default_values,
     job_values,
+    preset_field,
     preset_values,
 )
 from training.models import TrainingJob
+from training.preflight.page import fit_context, plan_context, rows_context
 from training.services.creating import create_training_job
 from training.services.ordering import JobOrder
-from training.services.planning import plan_training_job
 
 NEW_PAGE = "training/job_new.html"
 
@@ -71,7 +76,32 @@ def job_settings(request: AuthenticatedRequest) -> HttpResponse:
 def job_plan(request: AuthenticatedRequest) -> HttpResponse:
     """What the job would do with the values as they stand in the form."""
     form = TrainingJobForm(request.POST, user=request.user)
-    return render(request, "training/job_plan.html", {"plan": _plan_context(form)})
+    return render(request, "training/job_plan.html", {"plan": _plan_context(form), "is_oob": True})
+
+
+@login_required
+@require_POST
+def job_rows(request: AuthenticatedRequest) -> HttpResponse:
+    """The first examples as the chosen model will see them."""
+    form = TrainingJobForm(request.POST, user=request.user)
+    draft = form.draft()
+    rows = _lacking(form) if draft is None else rows_context(draft)
+    return render(request, "training/job_rows.html", {"rows": rows})
+
+
+@login_required
+@require_POST
+def job_fit(request: AuthenticatedRequest) -> HttpResponse:
+    """Settings with which the job is done in so many minutes."""
+    minutes, form = MinutesForm(request.POST), TrainingJobForm(request.POST, user=request.user)
+    draft = form.draft()
+    if not minutes.is_valid():
+        fit: dict[str, Any] = {"fault": minutes.errors["minutes"][0]}
+    elif draft is None:
+        fit = _lacking(form)
+    else:
+        fit = fit_context(draft, minutes.cleaned_data["minutes"])
+    return render(request, "training/job_fit.html", {"fit": fit})
 
 
 def _first_values(request: AuthenticatedRequest) -> dict[str, Any]:
@@ -84,7 +114,22 @@ def _first_values(request: AuthenticatedRequest) -> dict[str, Any]:
         if "dataset" in request.GET:
             dataset = get_dataset(request.user, request.GET["dataset"])
             values |= {"dataset": dataset.pk, "name": dataset.name}
-    return values
+    return values | _asked_settings(request.GET)
+
+
+def _asked_settings(data: QueryDict) -> dict[str, Any]:
+    """Settings that the address names; what can not be read is left out."""
+    asked: dict[str, Any] = {}
+    for prefix, kind in KINDS.items():
+        for name, parameter in kind.parameters().items():
+            text = data.get(f"{prefix}.{name}")
+            if text is None or parameter.kind in ("modules", "pattern"):
+                continue
+            with suppress(ValueError):
+                value = text if parameter.kind == "choice" else float(text)
+                asked[f"{prefix}.{name}"] = read_value(name, parameter, value)
+                asked[preset_field(prefix)] = OWN_SETTINGS
+    return asked
 
 
 def _typed_values(data: QueryDict) -> dict[str, Any]:
@@ -104,25 +149,20 @@ def _create_job(request: AuthenticatedRequest, form: TrainingJobForm) -> Trainin
         sample_prompts=form.asked_prompts(),
         lora_config=form.settings_of(LORA_PREFIX),
         training_config=form.settings_of(TRAINING_PREFIX),
+        cohort_id=values.get("cohort_id") or None,
+        prediction=values["prediction"],
     )
     return create_training_job(request.user, order, idempotency_key=values["idempotency_key"])
 
 
 def _plan_context(form: TrainingJobForm) -> dict[str, Any]:
     """The plan, or what is still missing for one."""
-    settings = form.read_settings()
-    if settings is None:
+    draft = form.draft()
+    return _lacking(form) if draft is None else plan_context(draft)
+
+
+def _lacking(form: TrainingJobForm) -> dict[str, Any]:
+    """What has to be chosen or corrected before anything can be told."""
+    if form.read_settings() is None:
         return {"faults": form.setting_faults()}
-    dataset, base_model = form.chosen_dataset(), form.chosen_base_model()
-    if dataset is None or base_model is None:
-        return {"lacks_dataset": dataset is None}
-    lora, training = settings
-    eval_dataset = form.chosen_dataset("eval_dataset")
-    plan = plan_training_job(
-        base_model=base_model,
-        dataset_version=latest_version(dataset),
-        eval_dataset_version=latest_version(eval_dataset) if eval_dataset else None,
-        lora=lora,
-        training=training,
-    )
-    return {"plan": plan, "epochs": training.num_epochs, "base_model": base_model}
+    return {"lacks_dataset": form.chosen_dataset() is None}

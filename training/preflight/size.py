@@ -16,6 +16,8 @@ from modelhub.models import BaseModel
 
 FLOAT32_BYTES = 4
 
+Shapes = dict[str, tuple[int, int]]
+
 
 @dataclass(frozen=True, slots=True)
 class JobPlan:
@@ -40,13 +42,30 @@ def plan_training_job(
     eval_dataset_version: DatasetVersion | None = None,
 ) -> JobPlan:
     """The job's size from its settings alone; examples that turn out too long may lower the steps."""
-    shapes = {
-        name: (inputs, outputs) for name, (inputs, outputs) in base_model.module_shapes.items()
-    }
-    parameters = trainable_parameter_count(lora, shapes, base_model.layer_count)
-    examples = dataset_version.example_count
-    if eval_dataset_version is not None:
-        held_out = eval_dataset_version.example_count
+    return plan_of_counts(
+        base_model,
+        lora,
+        training,
+        dataset_version.example_count,
+        None if eval_dataset_version is None else eval_dataset_version.example_count,
+    )
+
+
+def plan_of_counts(
+    base_model: BaseModel,
+    lora: LoraHyperparameters,
+    training: TrainingHyperparameters,
+    examples: int,
+    measured_examples: int | None,
+) -> JobPlan:
+    """The job's size for so many usable examples.
+
+    Args:
+        measured_examples: of the evaluation dataset; None where a share is held out instead.
+    """
+    parameters = trainable_parameter_count(lora, module_shapes(base_model), base_model.layer_count)
+    if measured_examples is not None:
+        held_out = measured_examples
     else:
         held_out = held_out_count(examples, training.eval_fraction)
         examples -= held_out
@@ -63,3 +82,7 @@ def plan_training_job(
         total_steps=steps * training.num_epochs,
         adapter_size_bytes=parameters * FLOAT32_BYTES,
     )
+
+
+def module_shapes(base_model: BaseModel) -> Shapes:
+    return {name: (inputs, outputs) for name, (inputs, outputs) in base_model.module_shapes.items()}
