@@ -1,4 +1,4 @@
-"""Geometry of line charts: nice ticks, smoothing, downsampling and SVG paths.
+"""A line chart ready to be drawn.
 
 Knows neither jobs nor words nor colours: `curves` says what is drawn, the template draws it, the style sheet colours
 it. Positions are percentages or units of a 1000 x 1000 box that stretches, so text keeps its size on every screen.
@@ -6,18 +6,40 @@ it. Positions are percentages or units of a 1000 x 1000 box that stretches, so t
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+
+from training.plotting.lines import Point, downsample, finite, smooth
+from training.plotting.scales import (
+    Scale,
+    linear_scale,
+    log_scale,
+    nice_ticks,
+    plain_number,
+    whole_ticks,
+)
+
+__all__ = [
+    "MAX_POINTS",
+    "Chart",
+    "Line",
+    "Mark",
+    "Marker",
+    "Point",
+    "Reference",
+    "Series",
+    "Tick",
+    "build_chart",
+    "downsample",
+    "nice_ticks",
+    "plain_number",
+    "smooth",
+    "whole_ticks",
+]
 
 MAX_POINTS = 300
+MAX_OUTLIERS_DRAWN = 30
 BOX = 1000.0
-TICK_FACTORS = (1.0, 2.0, 5.0, 10.0)
-MIN_POINTS_TO_SMOOTH = 8
-MAX_REACH = 25
-
-Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +65,42 @@ class Marker:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """One point worth a word of its own, as the best step."""
+
+    label: str
+    style: str
+    point: Point
+    marker: Marker = Marker("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A height to compare the lines with, drawn over the whole width."""
+
+    label: str
+    style: str
+    value: float
+    position: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
+    """A line of the chart: as a path of the box, and as shares of width and height, from the lower left corner."""
+
     label: str
     style: str
     path: str
     markers: tuple[Marker, ...]
+    shares: tuple[Point, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart ready to be drawn; every number is text already, so no locale can change it."""
+    """Every number is text already, so no locale can change it.
+
+    notes are sentences below the chart; outliers are the places of points above the upper edge.
+    """
 
     name: str
     title: str
@@ -61,10 +109,19 @@ class Chart:
     lines: tuple[Line, ...]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
+    y_label: str = ""
+    references: tuple[Reference, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    outliers: tuple[Marker, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         return not any(line.path for line in self.lines)
+
+    @property
+    def has_legend(self) -> bool:
+        return len(self.lines) + len(self.references) + len(self.marks) > 1
 
 
 def build_chart(
@@ -75,126 +132,99 @@ def build_chart(
     x_label: str,
     series: Sequence[Series],
     x_end: float = 0.0,
+    x_ticks: Callable[[float], list[float]] = whole_ticks,
+    y_label: str = "",
+    is_log: bool = False,
+    limit: float | None = None,
+    references: Sequence[Reference] = (),
+    marks: Sequence[Mark] = (),
+    notes: Sequence[str] = (),
 ) -> Chart:
-    """A chart from x = 0 to the last point, or to x_end when that lies further; y starts at 0.
+    """A chart from x = 0 to the last point, or to x_end when that lies further.
 
     Args:
         name: last word of the figure's id.
         series: drawn in this order; points with a value that is not finite are left out.
         x_end: where the x axis ends at least, so that a curve grows into its frame.
+        x_ticks: round values from 0 to at least its argument.
+        y_label: what stands at the upper end of the y axis.
+        limit: higher points are drawn at the upper edge, with an arrow.
     """
-    finite = [_finite(entry.points) for entry in series]
-    every = [point for points in finite for point in points]
-    right = max([x_end, 1.0, *(x for x, _ in every)])
-    y_values = nice_ticks(max((y for _, y in every), default=1.0))
-    top = y_values[-1]
+    points = [finite(entry.points) for entry in series]
+    right = max([x_end, _least_width(x_ticks), *(x for line in points for x, _ in line)])
+    scale = _y_scale(points, references, limit, is_log=is_log)
     return Chart(
         name=name,
         title=title,
         description=description,
         x_label=x_label,
         lines=tuple(
-            _line(entry, points, right, top) for entry, points in zip(series, finite, strict=True)
+            _line(entry, found, right, scale) for entry, found in zip(series, points, strict=True)
         ),
-        x_ticks=_ticks(
-            [tick for tick in whole_ticks(right) if tick <= right], right, is_down=False
+        x_ticks=tuple(
+            Tick(_percent(tick / right), plain_number(tick))
+            for tick in x_ticks(right)
+            if tick <= right
         ),
-        y_ticks=_ticks(y_values, top, is_down=True),
+        y_ticks=tuple(
+            Tick(_percent(1 - scale.share(tick)), plain_number(tick)) for tick in scale.ticks
+        ),
+        y_label=y_label,
+        references=tuple(
+            Reference(entry.label, entry.style, entry.value, _percent(1 - scale.share(entry.value)))
+            for entry in references
+        ),
+        marks=tuple(
+            Mark(entry.label, entry.style, entry.point, _marker(entry.point, right, scale))
+            for entry in marks
+        ),
+        outliers=_outliers(points, right, limit),
+        notes=tuple(notes),
     )
 
 
-def _line(series: Series, points: list[Point], right: float, top: float) -> Line:
+def _least_width(x_ticks: Callable[[float], list[float]]) -> float:
+    """Half a step is nothing; half a minute is a chart."""
+    return 1.0 if x_ticks is whole_ticks else 1e-3
+
+
+def _y_scale(
+    lines: Sequence[Sequence[Point]],
+    references: Sequence[Reference],
+    limit: float | None,
+    *,
+    is_log: bool,
+) -> Scale:
+    values = [y for line in lines for _, y in line if limit is None or y <= limit]
+    values += [reference.value for reference in references]
+    return log_scale(values) if is_log else linear_scale(values)
+
+
+def _line(series: Series, points: list[Point], right: float, scale: Scale) -> Line:
     kept = downsample(points, MAX_POINTS)
+    if scale.is_log:
+        kept = [(x, y) for x, y in kept if y > 0]
+    shares = tuple((x / right, scale.share(y)) for x, y in kept)
     path = " ".join(
-        f"{'M' if index == 0 else 'L'}{_short(x / right * BOX)} {_short((1 - y / top) * BOX)}"
-        for index, (x, y) in enumerate(kept)
+        f"{'M' if index == 0 else 'L'}{_short(x * BOX)} {_short((1 - y) * BOX)}"
+        for index, (x, y) in enumerate(shares)
     )
-    markers = tuple(Marker(_percent(x / right), _percent(1 - y / top)) for x, y in kept)
-    return Line(series.label, series.style, path, markers if series.has_markers else ())
+    markers = tuple(_marker(point, right, scale) for point in kept) if series.has_markers else ()
+    return Line(series.label, series.style, path, markers, shares)
 
 
-def _ticks(values: Sequence[float], end: float, *, is_down: bool) -> tuple[Tick, ...]:
-    return tuple(
-        Tick(_percent(1 - value / end if is_down else value / end), plain_number(value))
-        for value in values
-    )
+def _marker(point: Point, right: float, scale: Scale) -> Marker:
+    return Marker(_percent(point[0] / right), _percent(1 - scale.share(point[1])))
 
 
-def nice_ticks(highest: float, count: int = 4) -> list[float]:
-    """Round values from 0 to the first one that reaches highest, about count of them."""
-    if not math.isfinite(highest) or highest <= 0:
-        highest = 1.0
-    raw = highest / count
-    magnitude = 10.0 ** math.floor(math.log10(raw))
-    step = next(
-        factor * magnitude for factor in TICK_FACTORS if factor * magnitude >= raw * (1 - 1e-9)
-    )
-    last = math.ceil(highest / step - 1e-9)
-    return [index * step for index in range(last + 1)]
-
-
-def whole_ticks(highest: float) -> list[float]:
-    """As nice_ticks, for things that are counted."""
-    if highest < len(TICK_FACTORS):
-        return [float(value) for value in range(math.ceil(highest) + 1)]
-    return nice_ticks(highest)
-
-
-def smooth(points: Sequence[Point]) -> list[Point]:
-    """The mean of each point and its neighbours.
-
-    Both sides of the window are equal, so it does not lag behind a falling curve; only the last points, which would
-    repeat the noise, look further back than ahead. Too few points give none: they say more than their mean.
-    """
-    count = len(points)
-    if count < MIN_POINTS_TO_SMOOTH:
-        return []
-    reach = min(MAX_REACH, max(2, count // 16))
-    sums = [0.0, *accumulate(y for _x, y in points)]
-    smoothed = []
-    for index, (x, _y) in enumerate(points):
-        before = min(reach, index)
-        after = min(before, count - 1 - index)
-        mean = (sums[index + after + 1] - sums[index - before]) / (before + after + 1)
-        smoothed.append((x, mean))
-    return smoothed
-
-
-def downsample(points: Sequence[Point], limit: int) -> list[Point]:
-    """At most limit points that keep the shape: largest-triangle-three-buckets (Steinarsson 2013, section 4.2).
-
-    The first and last point stay; from each bucket between them stays the point that spans the largest triangle
-    with the point kept before and the mean of the next bucket.
-    """
-    if len(points) <= limit:
-        return list(points)
-    width = (len(points) - 2) / (limit - 2)
-    edges = [1 + round(index * width) for index in range(limit - 1)]
-    kept = [points[0]]
-    for start, end, after in zip(edges, edges[1:], [*edges[2:], len(points)], strict=False):
-        following = points[end:after] or points[-1:]
-        mean_x = sum(x for x, _ in following) / len(following)
-        mean_y = sum(y for _, y in following) / len(following)
-        kept.append(
-            max(points[start:end], key=lambda point: _area(kept[-1], point, (mean_x, mean_y)))
-        )
-    kept.append(points[-1])
-    return kept
-
-
-def _area(a: Point, b: Point, c: Point) -> float:
-    return abs((a[0] - c[0]) * (b[1] - a[1]) - (a[0] - b[0]) * (c[1] - a[1]))
-
-
-def _finite(points: Sequence[Point]) -> list[Point]:
-    return [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
-
-
-def plain_number(value: float) -> str:
-    """Few digits, a point, no grouping: 0.25, 1500, 2e-5."""
-    text = f"{value:.0f}" if 1000 <= value < 1e6 else f"{value:.3g}"
-    mantissa, mark, exponent = text.partition("e")
-    return f"{mantissa}e{int(exponent)}" if mark else text
+def _outliers(
+    lines: Sequence[Sequence[Point]], right: float, limit: float | None
+) -> tuple[Marker, ...]:
+    if limit is None:
+        return ()
+    places = sorted({x for line in lines for x, y in line if y > limit})
+    stride = -(-len(places) // MAX_OUTLIERS_DRAWN) or 1
+    return tuple(Marker(_percent(x / right), "0%") for x in places[::stride])
 
 
 def _percent(share: float) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl
 
 from channels.db import database_sync_to_async
 from django.conf import settings
@@ -13,22 +14,28 @@ from django.db import DatabaseError
 
 from common.errors import NotFoundError
 from common.sockets import CloseCode, LiveConsumer
+from training.curves.view import CurveView
 from training.events import group_name
-from training.fragments import ALL_PIECES, FAST_PIECES, render_pieces
+from training.fragments import (
+    PROJECTOR_PIECES,
+    QUEUE_PIECES,
+    all_pieces,
+    pieces_of,
+    render_pieces,
+)
+from training.models import TrainingJob
 from training.schemas import snapshot_event, stored_event
 from training.selectors import events_after, get_job
 
 logger = logging.getLogger(__name__)
-
-FAST_EVENTS = frozenset({"metrics"})
-"""Events that change numbers and curves only, not what a person can do with the job."""
 
 
 class TrainingConsumer(LiveConsumer):
     """Follows one job until it is over, as JSON events or as the page's fragments.
 
     A message of the group is a hint: what is sent is read from the rows, so a lost hint costs `recheck_changes_seconds`
-    and nothing else.
+    and nothing else. What a waiting job's page says of the queue changes by the jobs of others, without an event of
+    its own: it is looked at with each recheck.
     """
 
     recheck_changes_seconds: ClassVar[float] = 5.0
@@ -37,6 +44,9 @@ class TrainingConsumer(LiveConsumer):
         self._hint = asyncio.Event()
         self._follower: asyncio.Task[None] | None = None
         self._sent_seq = 0
+        self._sent_queue = ""
+        query = parse_qsl(scope.get("query_string", b"").decode("latin-1"))
+        self._view = CurveView.from_query(dict(query))
         try:
             await super().__call__(scope, receive, send)
         finally:
@@ -87,6 +97,10 @@ class TrainingConsumer(LiveConsumer):
                 "job=%s live socket ended, the database is away: %s", self._job_id, error
             )
             await self.close_with(CloseCode.TRY_LATER, "")
+        except Exception:
+            # Nobody waits for this task: a socket that stays open and says nothing would look alive.
+            logger.exception("job=%s live socket failed", self._job_id)
+            await self.close_with(CloseCode.SERVER_ERROR, "")
 
     async def _send_first(self) -> bool:
         if self.last_seq is not None and not self.wants_html:
@@ -117,10 +131,15 @@ class TrainingConsumer(LiveConsumer):
 
     def _read_state(self) -> tuple[int, bool, Any]:
         job = get_job(self.user, self._job_id)
-        message = render_pieces(job, ALL_PIECES) if self.wants_html else snapshot_event(job)
-        return job.event_seq, not job.is_active, message
+        if not self.wants_html:
+            return job.event_seq, not job.is_active, snapshot_event(job)
+        self._sent_queue = self._queue_html(job)
+        html = render_pieces(job, all_pieces(self._view), self._view)
+        return job.event_seq, not job.is_active, html
 
     def _read_changes(self) -> tuple[int, bool, list[Any]]:
+        if self._has_no_news():
+            return self._sent_seq, False, []
         job = get_job(self.user, self._job_id)
         if job.event_seq < self._sent_seq:
             # The client's number is not one of this job's: it starts anew.
@@ -129,13 +148,39 @@ class TrainingConsumer(LiveConsumer):
         events = [
             event for event in events_after(job, self._sent_seq) if event.seq <= job.event_seq
         ]
+        messages: list[Any]
         if not self.wants_html:
-            return job.event_seq, not job.is_active, [stored_event(event, job) for event in events]
-        if not events:
-            return job.event_seq, not job.is_active, []
-        is_fast = {event.type for event in events} <= FAST_EVENTS
-        return (
-            job.event_seq,
-            not job.is_active,
-            [render_pieces(job, FAST_PIECES if is_fast else ALL_PIECES)],
+            messages = [stored_event(event, job) for event in events]
+        elif events:
+            names = pieces_of({event.type for event in events}, self._view)
+            messages = [render_pieces(job, names, self._view)]
+        else:
+            messages = self._queue_changes(job)
+        return job.event_seq, not job.is_active, messages
+
+    def _has_no_news(self) -> bool:
+        """Most looks find nothing new: they cost one row instead of the job with all that belongs to it."""
+        standing = (
+            TrainingJob.objects.visible_to(self.user)
+            .filter(pk=self._job_id)
+            .values_list("event_seq", "status")
+            .first()
         )
+        if standing is None or standing[0] != self._sent_seq:
+            return False
+        # What others do changes the queue's part of a waiting job's page without an event.
+        is_waiting = standing[1] == TrainingJob.Status.PENDING
+        return standing[1] == TrainingJob.Status.RUNNING or (is_waiting and not self.wants_html)
+
+    def _queue_changes(self, job: TrainingJob) -> list[str]:
+        html = self._queue_html(job)
+        is_news = html != self._sent_queue
+        self._sent_queue = html
+        return [html] if is_news and html else []
+
+    def _queue_html(self, job: TrainingJob) -> str:
+        """The parts that others change; none once the job does not wait."""
+        if job.status != TrainingJob.Status.PENDING:
+            return ""
+        names = PROJECTOR_PIECES if self._view.is_projector else QUEUE_PIECES
+        return render_pieces(job, names, self._view)

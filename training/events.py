@@ -28,6 +28,8 @@ class StagePayload(TypedDict):
     stage: str
     plan: NotRequired[dict[str, Any]]
     attempt: NotRequired[int]
+    is_lost: NotRequired[bool]
+    is_resumed: NotRequired[bool]
 
 
 class MetricsPayload(TypedDict):
@@ -47,6 +49,13 @@ class SamplePayload(TypedDict):
     index: int
     prompt: str
     text: str
+
+
+class CheckpointPayload(TypedDict):
+    """A later attempt can go on after this step, or could not be saved for: then the checkpoint before stays."""
+
+    step: int
+    failed: NotRequired[bool]
 
 
 class FinishedPayload(TypedDict):

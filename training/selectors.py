@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import statistics
 import zipfile
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -13,16 +11,12 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from common.errors import ConflictError, NotFoundError
 from training.models import MetricPoint, TrainingEvent, TrainingJob
 from training.sentences import event_sentence
 
-MIN_POINTS_FOR_ESTIMATE = 4
-"""The first steps are slower than the rest; before this many there is no honest estimate."""
-RECENT_POINTS = 30
 UNTOLD_EVENTS = ("metrics", "sample")
 """Events that the curves and the samples show, not the log."""
 
@@ -67,7 +61,12 @@ def job_log(job: TrainingJob) -> list[tuple[datetime, str]]:
     """The job's story as dated sentences, oldest first; what a resumed job measures again stands there once."""
     lines: list[tuple[datetime, str]] = []
     measured: set[int] = set()
-    for event in job.events.exclude(type__in=UNTOLD_EVENTS).order_by("seq"):
+    events = list(job.events.exclude(type__in=UNTOLD_EVENTS).order_by("seq"))
+    # One checkpoint replaces the other, a minute later: only the last one is news.
+    last_checkpoint = max((event.seq for event in events if _is_checkpoint(event)), default=0)
+    for event in events:
+        if _is_checkpoint(event) and event.seq != last_checkpoint:
+            continue
         if event.type == "evaluation":
             if event.payload["step"] in measured:
                 continue
@@ -77,84 +76,8 @@ def job_log(job: TrainingJob) -> list[tuple[datetime, str]]:
     return lines
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """What the adapter answered to a fixed question after `step` steps."""
-
-    step: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class SampledPrompt:
-    """A fixed question with its answers so far, the newest first."""
-
-    prompt: str
-    samples: tuple[Sample, ...]
-
-    @property
-    def newest(self) -> Sample | None:
-        return self.samples[0] if self.samples else None
-
-    @property
-    def earlier(self) -> tuple[Sample, ...]:
-        return self.samples[1:]
-
-
-def sampled_prompts(job: TrainingJob) -> list[SampledPrompt]:
-    """The job's fixed questions, each with one answer a step; a resumed job tells its earlier ones again."""
-    if not job.sample_prompts:
-        return []
-    answers: dict[int, dict[int, str]] = {}
-    payloads = job.events.filter(type="sample").order_by("seq").values_list("payload", flat=True)
-    for payload in payloads:
-        answers.setdefault(payload["index"], {})[payload["step"]] = payload["text"]
-    return [
-        SampledPrompt(
-            prompt,
-            tuple(
-                Sample(step, text)
-                for step, text in sorted(answers.get(index, {}).items(), reverse=True)
-            ),
-        )
-        for index, prompt in enumerate(job.sample_prompts)
-    ]
-
-
-def queue_position(job: TrainingJob) -> int | None:
-    """1 for the next job of the queue; None when it does not wait."""
-    if job.status != TrainingJob.Status.PENDING:
-        return None
-    ahead = TrainingJob.objects.filter(
-        status=TrainingJob.Status.PENDING, created_at__lt=job.created_at
-    )
-    return ahead.count() + 1
-
-
-def remaining_seconds(job: TrainingJob) -> float | None:
-    """Time to the last step by the median of recent steps; None until enough of them flowed."""
-    if (
-        job.status != TrainingJob.Status.RUNNING
-        or job.stage != TrainingJob.Stage.TRAINING
-        or not job.total_steps
-    ):
-        return None
-    # The steps that a resumed job tells again come at once and say nothing of its pace.
-    rows = (
-        job.metric_points.filter(loss__isnull=False, step__gt=job.plan.get("resumed_step", 0))
-        .order_by("-step")
-        .values_list("step", "recorded_at")
-    )
-    recent = list(rows[:RECENT_POINTS])
-    if len(recent) < MIN_POINTS_FOR_ESTIMATE:
-        return None
-    paces = [
-        (later_at - earlier_at).total_seconds() / (later - earlier)
-        for (later, later_at), (earlier, earlier_at) in zip(recent, recent[1:], strict=False)
-    ]
-    last_step, last_at = recent[0]
-    since = (timezone.now() - last_at).total_seconds()
-    return max(0.0, statistics.median(paces) * (job.total_steps - last_step) - since)
+def _is_checkpoint(event: TrainingEvent) -> bool:
+    return event.type == "checkpoint" and not event.payload.get("failed")
 
 
 def adapter_archive(job: TrainingJob) -> io.BytesIO:

@@ -79,8 +79,8 @@ def event_sentence(event: TrainingEvent) -> str:
     match event.type:
         case "stage" if "plan" in payload:
             return _plan_sentence(payload["plan"])
-        case "stage" if payload["stage"] == "queued" and "attempt" in payload:
-            return _("The worker gave the job back; it waits for the next free device.")
+        case "stage" if payload["stage"] == "queued":
+            return _queue_sentence(payload)
         case "stage":
             return stage_sentence(payload["stage"])
         case "evaluation" if payload["step"] == 0:
@@ -92,9 +92,30 @@ def event_sentence(event: TrainingEvent) -> str:
                 "step": payload["step"],
                 "loss": payload["eval_loss"],
             }
+        case "checkpoint":
+            return _checkpoint_sentence(payload)
         case "finished":
             return _finish_sentence(payload)
     return ""
+
+
+def _queue_sentence(payload: dict[str, Any]) -> str:
+    """Why a job waits that was in the queue before."""
+    if payload.get("is_resumed"):
+        return _("The job was resumed; it waits for the next free device.")
+    if payload.get("is_lost"):
+        return _("The worker was lost; the job waits for the next free device.")
+    if "attempt" in payload:
+        return _("The worker gave the job back; it waits for the next free device.")
+    return stage_sentence("queued")
+
+
+def _checkpoint_sentence(payload: dict[str, Any]) -> str:
+    if payload.get("failed"):
+        return _(
+            "There was no space for a checkpoint after step %(step)d; the one before stays."
+        ) % {"step": payload["step"]}
+    return _("A checkpoint was saved after step %(step)d.") % {"step": payload["step"]}
 
 
 def _grouped(value: int) -> str:

@@ -15,7 +15,7 @@ let patience = 0;
 let failedConnections = 0;
 let heardAt = Date.now();
 
-const isOver = () => document.getElementById("job-status").hasAttribute("data-over");
+const isOver = () => live.querySelector("[data-over]") !== null;
 
 function poll() {
   if (isOver()) stopPolling();

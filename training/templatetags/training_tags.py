@@ -19,6 +19,12 @@ def loss(value: float | None) -> str:
 
 
 @register.filter
+def change_from(value: float | None, baseline: float) -> str:
+    """How much a loss lies below or above another one, with its sign."""
+    return NOTHING if value is None else f"{value - baseline:+.3f}".replace("-", "−")
+
+
+@register.filter
 def rate(value: float | None) -> str:
     """A learning rate or another small number, with few digits."""
     return NOTHING if value is None else plain_number(value)

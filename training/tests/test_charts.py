@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from django.template.loader import render_to_string
 from django.utils import translation
 
-from training.charts import (
-    MAX_POINTS,
-    Series,
-    build_chart,
-    downsample,
+from training.charts import MAX_POINTS, Chart, Mark, Reference, Series, build_chart
+from training.plotting.lines import downsample, smooth
+from training.plotting.scales import (
+    linear_scale,
+    log_scale,
     nice_ticks,
+    outlier_limit,
     plain_number,
-    smooth,
     whole_ticks,
 )
-from training.curves import MAX_TABLE_ROWS, job_curves
-from training.models import MetricPoint, TrainingJob
 
 SMALL = [(0.0, 2.0), (1.0, 1.0), (2.0, 0.5)]
 
 
-def make_points(count: int) -> list[MetricPoint]:
-    return [
-        MetricPoint(step=step, epoch=step / 10, loss=2 / step, learning_rate=1e-3 / step)
-        for step in range(1, count + 1)
-    ]
+def draw(series: list[Series], **more: Any) -> Chart:
+    return build_chart(name="loss", title="", description="", x_label="", series=series, **more)
 
 
 @pytest.mark.parametrize(
@@ -81,35 +77,73 @@ def test_few_points_are_not_smoothed() -> None:
 
 def test_values_that_are_not_finite_are_left_out() -> None:
     points = [(0.0, 1.0), (1.0, math.nan), (2.0, math.inf), (3.0, 0.5)]
-    chart = build_chart(
-        name="loss",
-        title="",
-        description="",
-        x_label="",
-        series=[Series("loss", "main", points)],
-    )
-    assert chart.lines[0].path == "M0 0 L1000 500"
+    assert draw([Series("loss", "main", points)]).lines[0].path == "M0 0 L1000 500"
 
 
-def test_a_job_that_runs_leaves_room_for_the_steps_to_come() -> None:
-    points = make_points(10)
-    running = TrainingJob(status=TrainingJob.Status.RUNNING, total_steps=100)
-    over = TrainingJob(status=TrainingJob.Status.CANCELLED, total_steps=100)
-    assert job_curves(running, points).charts[0].x_ticks[-1].label == "100"
-    assert job_curves(over, points).charts[0].x_ticks[-1].label == "10"
+# --- scales -------------------------------------------------------------------------------------------
 
 
-def test_a_long_table_shows_the_first_the_last_and_what_lies_evenly_between() -> None:
-    curves = job_curves(TrainingJob(), make_points(1000))
-    steps = [point.step for point in curves.rows]
-    assert len(steps) == MAX_TABLE_ROWS
-    assert (steps[0], steps[-1]) == (1000, 1)
-    assert steps == sorted(set(steps), reverse=True)
+def test_values_far_from_zero_are_not_flattened() -> None:
+    scale = linear_scale([2.31, 2.28, 2.25])
+    assert 2.0 < scale.low <= 2.25
+    assert scale.share(2.31) - scale.share(2.25) > 0.5
+    assert linear_scale([2.31, 0.2]).low == 0
 
 
-def test_a_job_without_points_has_no_curves() -> None:
-    curves = job_curves(TrainingJob(), [])
-    assert (curves.charts, curves.rows) == ((), ())
+@pytest.mark.parametrize("value", [0.0, 5.0])
+def test_values_that_are_all_the_same_have_an_axis(value: float) -> None:
+    scale = linear_scale([value, value])
+    assert 0 <= scale.share(value) <= 1
+    assert scale.low < scale.high
+
+
+def test_a_logarithmic_axis_has_round_ends_and_a_place_for_every_value() -> None:
+    scale = log_scale([0.013, 3.4])
+    assert (scale.low, scale.high) == (pytest.approx(0.01), pytest.approx(5))
+    assert scale.share(0.01) == pytest.approx(0)
+    assert scale.share(0.1) - scale.share(0.01) == pytest.approx(scale.share(1) - scale.share(0.1))
+    assert scale.share(0) == scale.share(-1) == 0
+    assert [plain_number(tick) for tick in scale.ticks] == ["0.01", "0.1", "1"]
+
+
+def test_a_wide_logarithmic_axis_has_few_ticks() -> None:
+    assert len(log_scale([1e-12, 1e6]).ticks) <= 7
+
+
+def test_a_spike_is_an_outlier_and_a_high_beginning_is_not() -> None:
+    falling = [3 * math.exp(-step / 20) for step in range(100)]
+    assert outlier_limit(falling) is None
+    assert outlier_limit([*falling, 40.0]) == pytest.approx(3.0)
+    assert outlier_limit([0.1, 0.1, 0.1, 0.1, 2.0]) == pytest.approx(0.1)
+    # The untouched base model's loss says that 2.0 is nothing unusual.
+    assert outlier_limit([0.1, 0.1, 0.1, 0.1, 2.0], usual=1.9) is None
+
+
+def test_a_job_that_diverged_for_most_of_its_life_is_drawn_whole() -> None:
+    assert outlier_limit([2.0, 2.1, 500.0, 600.0, 700.0, 800.0, 900.0]) is None
+
+
+def test_points_above_the_limit_are_drawn_at_the_edge_with_an_arrow() -> None:
+    chart = draw([Series("loss", "main", [(0.0, 2.0), (1.0, 900.0), (2.0, 1.0)])], limit=2.0)
+    assert chart.lines[0].path == "M0 0 L500 0 L1000 500"
+    assert [(marker.x, marker.y) for marker in chart.outliers] == [("50%", "0%")]
+    assert chart.y_ticks[-1].label == "2"
+
+
+def test_many_outliers_need_few_arrows() -> None:
+    points = [(float(x), 9.0) for x in range(500)]
+    assert 0 < len(draw([Series("loss", "main", points)], limit=1.0).outliers) <= 30
+
+
+def test_a_reference_is_inside_the_axis_although_the_line_lies_far_below() -> None:
+    chart = draw([Series("loss", "main", SMALL)], references=[Reference("Base", "baseline", 4.0)])
+    assert chart.references[0].position == "0%"
+    assert chart.lines[0].path.startswith("M0 500")
+
+
+def test_a_mark_stands_on_its_point() -> None:
+    chart = draw([Series("loss", "main", SMALL)], marks=[Mark("Best", "best", (1.0, 1.0))])
+    assert (chart.marks[0].marker.x, chart.marks[0].marker.y) == ("50%", "50%")
 
 
 def test_chart_as_svg() -> None:
@@ -123,6 +157,10 @@ def test_chart_as_svg() -> None:
             Series("Held-out examples", "held-out", [(0.0, 2.0)], has_markers=True),
         ],
         x_end=4,
+        references=[Reference("Untouched base model", "baseline", 2.0)],
+        marks=[Mark("Best: step 2", "best", (2.0, 0.5))],
+        notes=["1 point lies above 2."],
+        y_label="Height: logarithmic",
     )
     with translation.override("ja"):
         svg = render_to_string("training/pieces/chart.html", {"chart": chart})
@@ -135,4 +173,8 @@ def test_chart_as_svg() -> None:
         "1.5",
         "2",
     ]
+    assert svg.count("Untouched base model</li>") == 1
+    assert "Best: step 2</li>" in svg
+    assert "1 point lies above 2." in svg
+    assert ">Height: logarithmic</text>" in svg
     assert "style=" not in svg

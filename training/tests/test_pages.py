@@ -59,12 +59,14 @@ def typed(owner: User, **changes: Any) -> dict[str, Any]:
 # --- who may see what -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["detail", "live", "cancel", "stop", "delete", "adapter"])
+@pytest.mark.parametrize(
+    "name", ["detail", "live", "cancel", "stop", "resume", "delete", "adapter"]
+)
 def test_the_job_of_somebody_else_is_not_there(
     signed_in: Client, other_student: User, name: str
 ) -> None:
     job = make_completed_job(other_student)
-    method = signed_in.post if name in ("cancel", "stop", "delete") else signed_in.get
+    method = signed_in.post if name in ("cancel", "stop", "resume", "delete") else signed_in.get
     assert method(page_of(name, job)).status_code == 404
     assert TrainingJob.objects.filter(pk=job.pk).exists()
 
@@ -302,11 +304,10 @@ def test_the_plan_asks_for_a_dataset(signed_in: Client, student: User) -> None:
 # --- a job --------------------------------------------------------------------------------------------
 
 
-def test_a_waiting_job_tells_its_place_in_the_queue(signed_in: Client, student: User) -> None:
-    make_training_job()
+def test_a_waiting_job_is_followed_and_promises_no_end(signed_in: Client, student: User) -> None:
     job = make_training_job(student)
     page = signed_in.get(page_of("detail", job)).content.decode()
-    assert "It is number 2 in the queue." in page
+    assert "Waiting in the queue." in page
     assert f'ws-connect="/ws/training/{job.pk}?as=html"' in page
     assert "left</span>" not in page
 
@@ -415,12 +416,103 @@ def test_a_job_shows_the_newest_answer_and_folds_the_earlier_ones(
     for step, text in ((0, "Nobody."), (5, "<script>1</script>"), (10, "Class 1B.")):
         record_sample(lease, step=step, text=text)
     page = signed_in.get(page_of("live", job)).content.decode()
-    newest, earlier = page.split("2 earlier answers")
+    newest, earlier = page.split("1 earlier answer<")
     assert "Who waters &lt;b&gt;bed 1&lt;/b&gt;?" in newest
-    assert "Class 1B." in newest
-    assert earlier.index("&lt;script&gt;1") < earlier.index("Nobody.")
+    # The base model's answer stands beside the newest one, and what changed since the one before.
+    assert newest.index("Nobody.") < newest.index("Class 1B.")
+    assert "Changed since step 5" in newest
+    assert "&lt;script&gt;1" in earlier
     assert "After step 5" in earlier
-    assert "Before training" in earlier
+
+
+def test_the_words_that_changed_are_marked_and_named(signed_in: Client, student: User) -> None:
+    job, lease = make_running_job(student, sample_prompts=["Who?"])
+    for step, text in ((5, "Class 2B waters <it>."), (10, "Class 1B waters <it>.")):
+        record_sample(lease, step=step, text=text)
+    page = signed_in.get(page_of("live", job)).content.decode()
+    assert '<del><span class="visually-hidden">[removed:</span>2B' in page
+    assert '<ins><span class="visually-hidden">[added:</span>1B' in page
+    assert "waters &lt;it&gt;." in page
+
+
+def test_a_job_that_stopped_early_shows_its_real_share(signed_in: Client, student: User) -> None:
+    job, lease = make_running_job(student, step_count=12)
+    adapter = Adapter(job=job, prefix="none", files={}, digest="0" * 64, size_bytes=1)
+    lifecycle.complete(lease, adapter=adapter, fields={}, ending={"step": 12, "adapter_step": 12})
+    page = signed_in.get(page_of("detail", job)).content.decode()
+    assert "Stopped at step 12 of 75" in page
+    assert 'value="0.16"' in page
+    assert (
+        "Stopped at"
+        not in signed_in.get(page_of("detail", make_completed_job(student))).content.decode()
+    )
+
+
+# --- how it is looked at ----------------------------------------------------------------------------
+
+
+def test_page_poll_and_socket_draw_the_axes_of_the_address(
+    signed_in: Client, student: User
+) -> None:
+    job, _lease = make_running_job(student, step_count=10)
+    page = signed_in.get(page_of("detail", job), {"x": "time", "y": "log"}).content.decode()
+    assert ">Seconds of training</text>" in page
+    assert f'ws-connect="/ws/training/{job.pk}?as=html&amp;x=time&amp;y=log"' in page
+    assert f'hx-get="{page_of("live", job)}?x=time&amp;y=log"' in page
+    assert 'href="?x=epoch&amp;y=log#curves"' in page
+    assert re.search(r'href="\?x=time&amp;y=log#curves" aria-current="true">Time<', page)
+    for answer in (
+        signed_in.get(page_of("live", job), {"x": "time"}),
+        signed_in.post(page_of("stop", job) + "?x=time", headers={"HX-Request": "true"}),
+    ):
+        assert ">Seconds of training</text>" in answer.content.decode()
+
+
+def test_the_projector_shows_the_job_without_its_owner(signed_in: Client, student: User) -> None:
+    job, _lease = make_running_job(student, step_count=60)
+    page = signed_in.get(page_of("detail", job), {"view": "projector"}).content.decode()
+    assert job.name in page
+    assert "chart-loss" in page
+    assert student.username not in page
+    assert f'ws-connect="/ws/training/{job.pk}?as=html&amp;view=projector"' in page
+    assert 'href="?"' in page
+    parts = signed_in.get(page_of("live", job), {"view": "projector"}).content.decode()
+    names = re.findall(r'id="([\w-]+)"[^>]* hx-swap-oob="true"', parts)
+    assert names == ["job-stage", "job-projector"]
+    assert all(f'id="{name}"' in page for name in names)
+
+
+# --- going on ---------------------------------------------------------------------------------------
+
+
+def test_a_failed_job_is_resumed(signed_in: Client, student: User) -> None:
+    job = make_failed_job(student, code="worker_lost")
+    assert 'form="resume-form"' in signed_in.get(page_of("detail", job)).content.decode()
+    assert signed_in.post(page_of("resume", job)).url == page_of("detail", job)
+    job.refresh_from_db()
+    assert job.status == TrainingJob.Status.PENDING
+    page = signed_in.get(page_of("detail", job)).content.decode()
+    assert "The job was resumed; it waits for the next free device." in page
+    assert "ws-connect" in page
+
+
+def test_a_job_that_can_not_be_resumed_says_why(signed_in: Client, student: User) -> None:
+    job = make_failed_job(student, code="diverged", params={"step": 12})
+    assert 'form="resume-form"' not in signed_in.get(page_of("detail", job)).content.decode()
+    response = signed_in.post(page_of("resume", job), follow=True)
+    assert "end in the same way" in response.content.decode()
+    job.refresh_from_db()
+    assert job.status == TrainingJob.Status.FAILED
+
+
+def test_a_cancelled_job_promises_what_is_true(signed_in: Client, student: User) -> None:
+    job, lease = make_running_job(student, step_count=12)
+    assert (
+        "the last checkpoint for 24 hours" in signed_in.get(page_of("detail", job)).content.decode()
+    )
+    lifecycle.finish_cancelled(lease)
+    page = signed_in.get(page_of("detail", job)).content.decode()
+    assert "there is no checkpoint, so it begins anew" in page
 
 
 def test_a_job_without_questions_shows_no_samples(signed_in: Client, student: User) -> None:
@@ -487,3 +579,11 @@ def test_the_adapter_is_a_zip_named_after_the_job(signed_in: Client, student: Us
 def test_a_job_without_an_adapter_says_so(signed_in: Client, student: User) -> None:
     response = signed_in.get(page_of("adapter", make_training_job(student)), follow=True)
     assert "has no adapter yet" in response.content.decode()
+
+
+def test_the_next_experiment_arrives_in_the_form(signed_in: Client, student: User) -> None:
+    job = make_completed_job(student)
+    address = f"{NEW}?from={job.pk}&training_config.learning_rate=0.0123&lora_config.r=nonsense"
+    page = signed_in.get(address).content.decode()
+    assert 'value="0.0123"' in page
+    assert "nonsense" not in page.partition("<form")[2].partition("</form>")[0]

@@ -1,4 +1,4 @@
-"""The list of jobs, and a job with its live parts."""
+"""A job with its live parts, and what is asked of it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -17,46 +17,42 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import trigger_client_event
 
-from common.errors import ConflictError, NotFoundError
+from accounts.notifications import mark_seen
+from common.errors import ConflictError, DomainError
 from common.http import AuthenticatedRequest
-from common.partials import render_partial
 from engine.config import Parameter
-from training import selectors
+from training.curves.choices import curve_choices
+from training.curves.view import CurveView
 from training.downloads import adapter_response
 from training.forms import (
     choice_label,
     pattern_text,
 )
-from training.fragments import ALL_PIECES, job_context, render_pieces
+from training.fragments import all_pieces, job_context, render_pieces
 from training.models import TrainingJob
 from training.notebook.page import notebook_context
 from training.services import ending
 from training.templatetags.training_tags import NOTHING
-
-JOBS_PER_PAGE = 20
-
-
-@login_required
-@require_GET
-def job_list(request: AuthenticatedRequest) -> HttpResponse:
-    jobs = selectors.jobs_visible_to(request.user)
-    page = Paginator(jobs, JOBS_PER_PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "has_active": any(job.is_active for job in page)}
-    return render_partial(request, "training/job_list.html", "job-list", context)
+from training.views.finding import get_job_or_404
 
 
 @login_required
 @require_GET
 def job_detail(request: AuthenticatedRequest, job_id: UUID) -> HttpResponse:
-    job = _get_job(request, job_id)
-    return render(request, "training/job_detail.html", _detail_context(job))
+    job = get_job_or_404(request, job_id)
+    view = CurveView.from_query(request.GET)
+    if view.is_projector:
+        context = job_context(job, view, all_pieces(view)) | curve_choices(view)
+        return render(request, "training/job_projector.html", context)
+    mark_seen(request.user, subject=str(job.pk))
+    return render(request, "training/job_detail.html", _detail_context(job, view))
 
 
 @login_required
 @require_GET
 def job_live(request: AuthenticatedRequest, job_id: UUID) -> HttpResponse:
     """The live parts, for a page whose socket is closed."""
-    return HttpResponse(render_pieces(_get_job(request, job_id), ALL_PIECES))
+    return _pieces(request, get_job_or_404(request, job_id))
 
 
 @login_required
@@ -71,11 +67,28 @@ def job_stop(request: AuthenticatedRequest, job_id: UUID) -> HttpResponse:
     return _ask(request, job_id, ending.stop_training_job)
 
 
+@login_required
+@require_POST
+def job_resume(request: AuthenticatedRequest, job_id: UUID) -> HttpResponse:
+    """Let a job that is over go on; the page is loaded anew, because it follows the job again."""
+    job = get_job_or_404(request, job_id)
+    try:
+        ending.resume_training_job(job)
+    except DomainError as error:
+        messages.error(request, str(error.message))
+    return redirect("training:job_detail", job_id=job.pk)
+
+
+def _pieces(request: AuthenticatedRequest, job: TrainingJob) -> HttpResponse:
+    view = CurveView.from_query(request.GET)
+    return HttpResponse(render_pieces(job, all_pieces(view), view))
+
+
 def _ask(
     request: AuthenticatedRequest, job_id: UUID, service: Callable[[TrainingJob], TrainingJob]
 ) -> HttpResponse:
     """Ask something of a job that may have ended meanwhile; the page says either way how it stands."""
-    job = _get_job(request, job_id)
+    job = get_job_or_404(request, job_id)
     refusal = ""
     try:
         job = service(job)
@@ -85,14 +98,14 @@ def _ask(
         if refusal:
             messages.info(request, refusal)
         return redirect("training:job_detail", job_id=job.pk)
-    response = HttpResponse(render_pieces(job, ALL_PIECES))
+    response = _pieces(request, job)
     return trigger_client_event(response, "toast", {"value": refusal}) if refusal else response
 
 
 @login_required
 @require_http_methods(["GET", "POST"])
 def job_delete(request: AuthenticatedRequest, job_id: UUID) -> HttpResponse:
-    job = _get_job(request, job_id)
+    job = get_job_or_404(request, job_id)
     if request.method == "GET":
         return render(request, "training/job_delete.html", {"job": job})
     try:
@@ -107,7 +120,7 @@ def job_delete(request: AuthenticatedRequest, job_id: UUID) -> HttpResponse:
 @login_required
 @require_GET
 def job_adapter(request: AuthenticatedRequest, job_id: UUID) -> HttpResponseBase:
-    job = _get_job(request, job_id)
+    job = get_job_or_404(request, job_id)
     try:
         return adapter_response(job)
     except ConflictError as error:
@@ -115,14 +128,7 @@ def job_adapter(request: AuthenticatedRequest, job_id: UUID) -> HttpResponseBase
         return redirect("training:job_detail", job_id=job.pk)
 
 
-def _get_job(request: AuthenticatedRequest, job_id: UUID) -> TrainingJob:
-    try:
-        return selectors.get_job(request.user, job_id)
-    except NotFoundError as error:
-        raise Http404(str(error.message)) from error
-
-
-def _detail_context(job: TrainingJob) -> dict[str, Any]:
+def _detail_context(job: TrainingJob, view: CurveView) -> dict[str, Any]:
     groups = [
         (_("Adapter"), _settings_rows(job.lora.parameters(), job.lora.to_dict())),
         (_("Training"), _settings_rows(job.training.parameters(), job.training.to_dict())),
@@ -130,7 +136,13 @@ def _detail_context(job: TrainingJob) -> dict[str, Any]:
     if job.eval_dataset_version is not None:
         name = job.eval_dataset_version.dataset.name
         groups.append((_("Evaluation"), [(_("Evaluation dataset"), name, "")]))
-    return job_context(job) | notebook_context(job) | {"setting_groups": groups}
+    return {
+        **job_context(job, view),
+        **notebook_context(job),
+        **curve_choices(view),
+        "setting_groups": groups,
+        "checkpoint_hours": settings.CHECKPOINT_HOURS,
+    }
 
 
 def _settings_rows(

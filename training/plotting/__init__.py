@@ -1,0 +1,1 @@
+"""Geometry of line charts: scales, lines, and a chart as a file of its own."""
