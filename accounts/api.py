@@ -1,23 +1,35 @@
-"""API calls about the caller: get a token, who am I."""
+"""API calls about the caller: get a token, who am I, what happened meanwhile."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from django.contrib.auth import authenticate
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
-from ninja import Router, Status
+from ninja import Query, Router, Status
 from ninja.errors import AuthenticationError
 
-from accounts.models import User
-from accounts.schemas import MeSchema, TokenAnswer, TokenRequest
+from accounts.models import Notification, User
+from accounts.notifications import mark_all_seen, notifications_of, unseen_of
+from accounts.schemas import (
+    MeSchema,
+    NotificationSchema,
+    SeenRequest,
+    TokenAnswer,
+    TokenRequest,
+    UnseenAnswer,
+)
 from accounts.tokens import create_token
 from common import rate_limit
-from common.api import ERROR_RESPONSES, current_user
+from common.api import ERROR_RESPONSES, current_user, paginated
 
 # Enough for a person who mistypes, too few for a program that guesses.
 TRIES_PER_MINUTE = 10
 
 router = Router(tags=["auth"])
+notifications_router = Router(tags=["notifications"])
 
 
 @router.post(
@@ -41,3 +53,25 @@ def get_token(request: HttpRequest, body: TokenRequest) -> Status[TokenAnswer]:
 @router.get("/me", response={200: MeSchema} | ERROR_RESPONSES, summary="Who the caller is")
 def me(request: HttpRequest) -> User:
     return current_user(request)
+
+
+@notifications_router.get(
+    "",
+    response={200: list[NotificationSchema]} | ERROR_RESPONSES,
+    summary="What happened, newest first",
+)
+@paginated
+def list_notifications(
+    request: HttpRequest,
+    unseen: Annotated[bool, Query(False, description="Only those that were not seen yet")],
+) -> QuerySet[Notification]:
+    return notifications_of(current_user(request), only_unseen=unseen)
+
+
+@notifications_router.post(
+    "/seen", response={200: UnseenAnswer} | ERROR_RESPONSES, summary="Mark notifications as seen"
+)
+def mark_notifications_seen(request: HttpRequest, body: SeenRequest) -> UnseenAnswer:
+    user = current_user(request)
+    mark_all_seen(user, body.ids)
+    return UnseenAnswer(unseen_count=unseen_of(user).count)

@@ -8,6 +8,7 @@ from allauth.account.forms import LoginForm
 from django import forms
 from django.conf import settings
 from django.utils.functional import lazy
+from django.utils.html import escape
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -34,7 +35,7 @@ class SignInForm(LoginForm):
 class ProfileForm(forms.ModelForm):
     class Meta:
         model = User
-        fields = ["display_name", "language", "theme"]
+        fields = ["display_name", "language", "theme", "mails_job_end"]
         help_texts = {"display_name": _("What others see instead of your user name.")}
         widgets = {"theme": forms.RadioSelect}
 
@@ -43,6 +44,21 @@ class ProfileForm(forms.ModelForm):
         self.fields["display_name"].widget.attrs["autocomplete"] = "nickname"
         languages = cast("forms.ChoiceField", self.fields["language"])
         languages.choices = [("", _("As the browser asks")), *settings.LANGUAGES]
+        self._prepare_mails()
+
+    def _prepare_mails(self) -> None:
+        """A switch that can do nothing is not shown, and keeps what was chosen."""
+        if not settings.MAIL_ENABLED:
+            del self.fields["mails_job_end"]
+        elif self.instance.email:
+            sentence = _("To %(address)s, unless you have seen it here before.")
+            self.fields["mails_job_end"].help_text = sentence % {
+                "address": escape(self.instance.email)
+            }
+        else:
+            self.fields["mails_job_end"].help_text = _(
+                "You have no email address here yet. Add one first."
+            )
 
 
 class TokenForm(forms.Form):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from django.conf import settings
 from ninja import Field, Schema
+from pydantic import ConfigDict
 
-from accounts.models import ApiToken, User
+from accounts.models import ApiToken, Notification, User
+from accounts.notifications_wording import notification_text, notification_title
 from accounts.tokens import DEFAULT_DAYS
 
 
@@ -36,3 +39,34 @@ class MeSchema(Schema):
     @staticmethod
     def resolve_is_instructor(user: User) -> bool:
         return user.is_staff
+
+
+class NotificationSchema(Schema):
+    id: UUID
+    kind: str = Field(description="job_completed, job_failed or job_cancelled")
+    subject: str = Field(description="Id of what it is about: of a job, for the kinds above")
+    title: str = Field(description="What happened, in the caller's language")
+    text: str = Field(description="Why, and what to do next")
+    path: str = Field(description="The page that it leads to")
+    created_at: datetime
+    seen_at: datetime | None
+
+    @staticmethod
+    def resolve_title(notification: Notification) -> str:
+        return notification_title(notification)
+
+    @staticmethod
+    def resolve_text(notification: Notification) -> str:
+        return notification_text(notification)
+
+
+class SeenRequest(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    ids: list[UUID] | None = Field(
+        None, max_length=200, description="Which notifications; all of them when it is left out"
+    )
+
+
+class UnseenAnswer(Schema):
+    unseen_count: int

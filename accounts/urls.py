@@ -1,10 +1,10 @@
-"""Addresses of a person's own settings; signing in and out with a password is allauth's."""
+"""Addresses of a person's own settings and notifications; signing in and out with a password is allauth's."""
 
 from __future__ import annotations
 
 from django.urls import path
 
-from accounts import views
+from accounts import notification_views, views
 
 app_name = "accounts"
 urlpatterns = [
@@ -13,4 +13,12 @@ urlpatterns = [
     path("settings/tokens/<uuid:token_id>/revoke/", views.token_revoke, name="token_revoke"),
     path("settings/theme/", views.theme, name="theme"),
     path("sign-in/", views.sign_in, name="sign_in"),
+    path("notifications/", notification_views.notifications, name="notifications"),
+    path("notifications/bell/", notification_views.notification_bell, name="notification_bell"),
+    path("notifications/seen/", notification_views.notifications_seen, name="notifications_seen"),
+    path(
+        "notifications/<uuid:notification_id>/",
+        notification_views.notification_open,
+        name="notification_open",
+    ),
 ]

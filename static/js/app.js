@@ -2,6 +2,7 @@
 
 const TOAST_MILLISECONDS = 12000;
 const BUSY_MILLISECONDS = 10000;
+const BELL_MILLISECONDS = 20000;
 
 /** Show a sentence that goes away by itself, or at once by its button. */
 export function showToast(text) {
@@ -34,7 +35,7 @@ function sentenceOf(status) {
 
 // Polling repeats by itself and shows its own state; a toast every few seconds would only disturb.
 function isPolling(event) {
-  return event.detail.elt?.matches?.("[hx-trigger*='every']") ?? false;
+  return event.detail.elt?.matches?.("[hx-trigger*='every'], [hx-trigger='poll']") ?? false;
 }
 
 document.addEventListener("htmx:sendError", (event) => {
@@ -93,6 +94,14 @@ function release(form) {
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) document.querySelectorAll("form[data-busy]").forEach(release);
 });
+
+// The bell asks for news while somebody looks at the page, and when they come back to it.
+function askForNews() {
+  if (!document.hidden) document.getElementById("notification-bell")?.dispatchEvent(new CustomEvent("poll"));
+}
+
+setInterval(askForNews, BELL_MILLISECONDS);
+document.addEventListener("visibilitychange", askForNews);
 
 document.addEventListener("click", (event) => closeMenus((menu) => !menu.contains(event.target)));
 

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 # Importing a module of calls adds them to the router.
-from training.api import jobs, presets  # noqa: F401
+from training.api import (  # noqa: F401
+    comparing,
+    curves,
+    estimate,
+    jobs,
+    organising,
+    presets,
+    queue,
+    scripting,
+    sweeps,
+)
 from training.api.router import router
 
 __all__ = ["router"]

@@ -14,6 +14,8 @@ from training import selectors
 from training.api.router import router
 from training.downloads import ArchiveResponse, adapter_response
 from training.models import TrainingJob
+from training.notebook.filters import JobFilters, clean_text
+from training.notebook.limits import MAX_TAG_CHARACTERS
 from training.schemas import (
     JobRequest,
     JobSchema,
@@ -59,8 +61,20 @@ def create_job(
     "/jobs", response={200: list[JobSchema]} | ERROR_RESPONSES, summary="Your jobs, newest first"
 )
 @paginated
-def list_jobs(request: HttpRequest) -> QuerySet[TrainingJob]:
-    return selectors.jobs_visible_to(current_user(request))
+def list_jobs(
+    request: HttpRequest,
+    status: Annotated[TrainingJob.Status | None, Query(None)],
+    tag: Annotated[str, Query("", max_length=MAX_TAG_CHARACTERS, description="Only with this tag")],
+    starred: Annotated[bool | None, Query(None)],
+    archived: Annotated[bool | None, Query(None, description="By default archived ones too")],
+) -> QuerySet[TrainingJob]:
+    filters = JobFilters(
+        status=status or "",
+        tag=clean_text(tag),
+        is_starred=starred,
+        is_archived=archived,
+    )
+    return filters.apply(selectors.jobs_visible_to(current_user(request)))
 
 
 @router.get("/jobs/{uuid:job_id}", response={200: JobSchema} | ERROR_RESPONSES, summary="One job")
@@ -98,6 +112,17 @@ def cancel_job(request: HttpRequest, job_id: UUID) -> Status[TrainingJob]:
 def stop_job(request: HttpRequest, job_id: UUID) -> Status[TrainingJob]:
     job = selectors.get_job(current_user(request), job_id)
     return Status(202, ending.stop_training_job(job))
+
+
+@router.post(
+    "/jobs/{uuid:job_id}/resume",
+    response={202: JobSchema} | ERROR_RESPONSES,
+    summary="Let a job that failed or was cancelled go on",
+    description="It goes on from its newest checkpoint, which is kept for a day; without one it begins anew.",
+)
+def resume_job(request: HttpRequest, job_id: UUID) -> Status[TrainingJob]:
+    job = selectors.get_job(current_user(request), job_id)
+    return Status(202, ending.resume_training_job(job))
 
 
 @router.delete(

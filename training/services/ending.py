@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from accounts.notifications import notify
+from accounts.notifications import forget, notify
 from common import storage
 from common.errors import (
     ConflictError,
@@ -114,4 +114,5 @@ def delete_training_job(job: TrainingJob) -> None:
                 _("The job is still waiting or running. Cancel it first, then delete it.")
             )
         fresh.delete()
+        forget(subject=str(job.pk))
         transaction.on_commit(lambda: storage.delete_prefix(f"jobs/{job.pk}"), robust=True)

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from accounts.models import Cohort, User
 from common.errors import (
@@ -27,13 +26,11 @@ from engine.config import (
 from modelhub.models import BaseModel
 from modelhub.selectors import get_base_model, has_cuda_worker
 from training.models import TrainingJob
+from training.preflight.size import plan_training_job
 from training.sample_prompts import read_sample_prompts
 from training.sentences import fault_sentence
-from training.services.notes import read_note, read_tags
-from training.services.planning import plan_training_job
+from training.services.notes import read_name, read_note, read_tags
 from training.services.quotas import quota_faults
-
-MAX_NAME_CHARACTERS = 120
 
 Settings = TypeVar("Settings", LoraHyperparameters, TrainingHyperparameters)
 
@@ -68,8 +65,7 @@ def new_job(owner: User, order: JobOrder) -> TrainingJob:
         InvalidInputError: with every fault, by field.
     """
     faults: list[Fault] = []
-    name = order.name.strip()
-    _check_name(name, faults)
+    name = read_name(order.name, faults)
     lora = read_settings(LoraHyperparameters, "lora_config", order.lora_config, faults)
     training = read_settings(
         TrainingHyperparameters, "training_config", order.training_config, faults
@@ -134,23 +130,6 @@ def _find_cohort(owner: User, cohort_id: UUID | str | None, faults: list[Fault])
             Fault(_("You are not in this class. Choose one of your own."), field="cohort_id")
         )
     return cohort
-
-
-def _check_name(name: str, faults: list[Fault]) -> None:
-    if not name:
-        faults.append(Fault(_("Give the job a name, so that you find it again."), field="name"))
-    elif len(name) > MAX_NAME_CHARACTERS:
-        faults.append(
-            Fault(
-                ngettext(
-                    "The name may have %(count)d character at most.",
-                    "The name may have %(count)d characters at most.",
-                    MAX_NAME_CHARACTERS,
-                )
-                % {"count": MAX_NAME_CHARACTERS},
-                field="name",
-            )
-        )
 
 
 def _check_length(

@@ -25,7 +25,8 @@ from modelhub.models import BaseModel
 from modelhub.services import sync_base_models
 from training import execution, lifecycle
 from training.models import TrainingEvent, TrainingJob
-from training.selectors import job_log, sampled_prompts
+from training.progress.samples import sampled_prompts
+from training.selectors import job_log
 from training.sentences import failure_sentence
 from training.tests.factories import (
     make_completed_job,
@@ -154,12 +155,12 @@ def test_a_job_is_measured_on_another_dataset_and_answers_its_questions(
 
 
 def test_a_job_whose_engine_is_killed_waits_a_moment_and_the_next_one_runs(
-    student: User, tiny: BaseModel
+    student: User, other_student: User, tiny: BaseModel
 ) -> None:
     doomed = make_long_job(student, tiny)
     thread = run_in_background()
     wait_for_step(doomed)
-    next_job = make_tiny_job(student, tiny)
+    next_job = make_tiny_job(other_student, tiny)
     pid = engine().pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
@@ -172,13 +173,13 @@ def test_a_job_whose_engine_is_killed_waits_a_moment_and_the_next_one_runs(
 
 
 def test_a_job_that_only_waited_when_the_engine_was_killed_goes_on(
-    student: User, tiny: BaseModel
+    student: User, other_student: User, tiny: BaseModel
 ) -> None:
     doomed = make_long_job(student, tiny, num_epochs=50)
     first = run_in_background()
     wait_for_step(doomed)
     # It has more left to do than the one that runs, so it waits.
-    innocent = make_long_job(student, tiny)
+    innocent = make_long_job(other_student, tiny)
     second = run_in_background()
     # The engine looks into a new job first; after that it knows which one is shorter.
     prepared = TrainingJob.objects.filter(pk=innocent.pk).exclude(plan={})
@@ -212,11 +213,13 @@ def test_a_job_that_kills_its_engine_each_time_fails_and_says_so(
     assert "started again" in failure_sentence(doomed)
 
 
-def test_a_short_job_does_not_wait_for_a_long_one(student: User, tiny: BaseModel) -> None:
+def test_a_short_job_does_not_wait_for_a_long_one(
+    student: User, other_student: User, tiny: BaseModel
+) -> None:
     long_job = make_long_job(student, tiny)
     thread = run_in_background()
     wait_for_step(long_job)
-    short_job = make_tiny_job(student, tiny)
+    short_job = make_tiny_job(other_student, tiny)
     execution.run_waiting_jobs("worker")
     short_job.refresh_from_db()
     long_job.refresh_from_db()
@@ -227,13 +230,13 @@ def test_a_short_job_does_not_wait_for_a_long_one(student: User, tiny: BaseModel
 
 
 def test_a_worker_takes_no_more_jobs_than_it_may_hold(
-    student: User, tiny: BaseModel, settings: LazySettings
+    student: User, other_student: User, tiny: BaseModel, settings: LazySettings
 ) -> None:
     settings.JOBS_PER_DEVICE = 1
     held = make_long_job(student, tiny)
     thread = run_in_background()
     wait_for_step(held)
-    waiting = make_tiny_job(student, tiny)
+    waiting = make_tiny_job(other_student, tiny)
     assert execution.free_places() == 0
     execution.run_waiting_jobs("worker")
     waiting.refresh_from_db()

@@ -32,8 +32,7 @@ def stored(job: TrainingJob) -> TrainingJob:
 
 
 def test_the_longest_waiting_job_is_claimed_once(student: User) -> None:
-    first = make_training_job(student)
-    second = make_training_job(student, dataset_version=first.dataset_version)
+    first, second = make_training_job(student), make_training_job()
     leases = [lifecycle.claim_next("worker") for _ in range(3)]
     assert [lease and lease.job_id for lease in leases] == [first.pk, second.pk, None]
     assert stored(first).status == Status.RUNNING
@@ -114,7 +113,7 @@ def test_a_stop_holds_for_the_worker_that_takes_the_job_next(student: User) -> N
 
 def test_only_a_worker_with_cuda_takes_a_packed_job(student: User) -> None:
     packed = make_training_job(student, lora_config={"variant": "qlora"})
-    plain = make_training_job(student, lora_config={}, dataset_version=packed.dataset_version)
+    plain = make_training_job(lora_config={})
     report_worker("laptop", Worker.State.READY, device="cpu")
     report_worker("tower", Worker.State.READY, device="cuda")
     taken = [lifecycle.claim_next(name) for name in ("laptop", "laptop", "tower")]

@@ -10,8 +10,10 @@ from accounts.models import User
 from training import lifecycle
 from training.lifecycle import Lease, Request
 from training.models import TrainingJob
+from training.progress.remaining import remaining_seconds
+from training.progress.samples import sampled_prompts
 from training.recorder import POINTS_PER_EVENT, JobRecorder
-from training.selectors import job_log, remaining_seconds, sampled_prompts
+from training.selectors import job_log
 from training.tests.factories import make_running_job, make_training_job, record_steps
 
 pytestmark = pytest.mark.django_db

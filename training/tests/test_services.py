@@ -15,11 +15,11 @@ from modelhub.lifecycle import report_worker
 from modelhub.models import Worker
 from training import lifecycle
 from training.models import TrainingJob
+from training.preflight.size import plan_training_job
 from training.sample_prompts import MAX_SAMPLE_PROMPT_CHARACTERS, MAX_SAMPLE_PROMPTS
 from training.services.creating import create_training_job
 from training.services.ending import cancel_training_job, stop_training_job
 from training.services.ordering import JobOrder
-from training.services.planning import plan_training_job
 from training.tests.factories import (
     make_base_model,
     make_completed_job,
