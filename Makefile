@@ -13,7 +13,7 @@ SOURCES := accounts chat common courses datasets_app engine llmlora_site modelhu
 # Tools that load Django's settings get a home of their own: the developer's installation is left alone.
 TOOL_ENV := LLMLORA_HOME="$(CURDIR)/.make/home" REDIS_URL= DATABASE_URL=
 
-.PHONY: help setup setup-dev run demo doctor worker test test-e2e test-faults test-compose bench lint types imports \
+.PHONY: help setup setup-dev run demo doctor worker test test-e2e test-faults test-faults-short test-compose bench lint types imports \
 	format messages clean
 
 help: ## list these commands
@@ -45,7 +45,12 @@ test: $(VENV)/.installed-dev messages ## unit, integration and bundled-model tes
 test-e2e: $(VENV)/.installed-dev messages ## the main flow and the dataset pages in a real browser, in both languages
 	$(BIN)/python -m pytest -m e2e $(ARGS)
 
-test-faults: $(VENV)/.installed-dev messages ## kill processes and cut connections on purpose
+test-faults: $(VENV)/.installed-dev messages ## 180 kills and the other faults, on SQLite and PostgreSQL; takes an hour or two
+	$(BIN)/python -m pytest -m faults tests/e2e $(ARGS)
+	$(BIN)/python -m tests.faults --report benchmarks/results/faults-sqlite.md $(ARGS)
+	$(BIN)/python -m tests.faults --postgresql --report benchmarks/results/faults-postgresql.md $(ARGS)
+
+test-faults-short: $(VENV)/.installed-dev messages ## one kill a place and a few faults
 	$(BIN)/python -m pytest -m faults $(ARGS)
 
 test-compose: $(VENV)/.installed-dev messages ## the commands of docker-compose.yml on PostgreSQL, without Docker

@@ -10,6 +10,10 @@ MODULES = {
     "training": "benchmarks.training.command",
     "presets": "benchmarks.presets",
     "datasets": "benchmarks.datasets",
+    "diagnosis": "benchmarks.diagnosis",
+    "classroom": "benchmarks.classroom",
+    "queue": "benchmarks.queue",
+    "preflight": "benchmarks.preflight",
 }
 SPEED = ("spine", "training")
 

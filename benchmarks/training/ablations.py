@@ -19,8 +19,8 @@ from engine.models import attention
 from engine.models.loading import ResidentModel
 from engine.models.products import TORCH, Products
 from engine.training import passes, step
+from engine.training.footprint import PassPlan
 from engine.training.loss import CHUNK_POSITIONS, head_loss_and_gradient
-from engine.training.memory import PassPlan
 from engine.training.step import Stepper
 
 SMALL_MICRO_BATCH = 128

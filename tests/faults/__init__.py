@@ -1,0 +1,1 @@
+"""Faults on purpose: a real stack whose processes are killed, stopped and starved, and what must hold afterwards."""
