@@ -13,6 +13,7 @@ from ninja.openapi.docs import DocsBase
 from ninja.parser import Parser
 from ninja.renderers import JSONRenderer
 
+from accounts.api import notifications_router
 from accounts.api import router as accounts_router
 from chat.api import router as chat_router
 from common import strict_json
@@ -22,6 +23,7 @@ from llmlora_site.api_errors import add_error_handlers
 from llmlora_site.health import router as health_router
 from modelhub.api import router as models_router
 from training.api import router as training_router
+from training.api.workers import router as workers_router
 
 
 class StrictParser(Parser):
@@ -77,7 +79,9 @@ api = LlmloraAPI(
 add_error_handlers(api)
 api.add_router("", health_router)
 api.add_router("/auth", accounts_router)
+api.add_router("/notifications", notifications_router)
 api.add_router("/models", models_router)
 api.add_router("/datasets", datasets_router)
 api.add_router("/training", training_router)
+api.add_router("/workers", workers_router)
 api.add_router("/chat", chat_router)

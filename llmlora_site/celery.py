@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import django
-from celery import Celery
+from celery import Celery, Task
 from celery.signals import (
     task_postrun,
     worker_init,
@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmlora_site.settings")
 
-app = Celery("llmlora")
+
+class PokedTask(Task):
+    """A poke reaches nobody while this worker is refused or paused: another one finds the row."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from modelhub.registration import may_claim
+
+        return super().__call__(*args, **kwargs) if may_claim() else None
+
+
+app = Celery("llmlora", task_cls=PokedTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

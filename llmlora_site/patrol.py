@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 from django.utils import timezone
 
+from accounts.mailing import send_waiting_mails
 from chat import lifecycle as chat_lifecycle
 from chat.execution import answer
 from chat.models import Reply
@@ -22,6 +23,7 @@ from llmlora_site.reaper import Held, Reaper
 from modelhub.execution import close_engine, engine, is_draining
 from modelhub.lifecycle import forget_worker, report_worker
 from modelhub.models import BaseModel, Worker
+from modelhub.registration import Registration, may_claim
 from modelhub.selectors import find_base_model_ref
 from training import lifecycle as training_lifecycle
 from training.execution import (
@@ -32,6 +34,7 @@ from training.execution import (
     sweep_work_folders,
 )
 from training.models import TrainingJob
+from training.preflight.calibrating import calibrate
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +50,7 @@ class Patrol(threading.Thread):
     def __init__(self, worker_name: str) -> None:
         super().__init__(name="patrol", daemon=True)
         self.worker_name = worker_name
+        self._registration = Registration(worker_name)
         self._stopping = threading.Event()
         # However many jobs run in these threads, some are left for replies.
         threads = settings.JOBS_PER_DEVICE + REPLY_THREADS
@@ -60,6 +64,7 @@ class Patrol(threading.Thread):
 
     def start(self) -> None:
         """Take back the last life's work first: once this one claims, its rows bear the same name."""
+        self._guarded(self._registration.is_admitted)
         self._guarded(self.take_back_own)
         self._guarded(sweep_work_folders)
         connection.close()
@@ -68,7 +73,7 @@ class Patrol(threading.Thread):
     def run(self) -> None:
         while not self._stopping.is_set():
             self._guarded(self._round)
-            self._stopping.wait(settings.PATROL_INTERVAL_SECONDS if self._is_preloaded else 0.2)
+            self._stopping.wait(settings.PATROL_INTERVAL_SECONDS)
         connection.close()
 
     def stop(self) -> None:
@@ -88,13 +93,18 @@ class Patrol(threading.Thread):
             logger.exception("patrol: round failed")
 
     def _round(self) -> None:
+        if not self._registration.is_admitted():
+            return
         if not self._is_preloaded:
             self._preload()
         self._report()
         if is_draining():
             return
-        self._find_unpoked()
+        if may_claim():
+            self._find_unpoked()
         self.reap()
+        self._submit(send_waiting_mails)
+        self._submit(calibrate, engine(), self.worker_name)
         self._sweep_sometimes()
 
     def _sweep_sometimes(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import environ
 from csp.constants import NONE, SELF
@@ -23,6 +25,9 @@ LLMLORA_HOST = env.str("LLMLORA_HOST", default="127.0.0.1")
 LLMLORA_PORT = env.int("LLMLORA_PORT", default=8000)
 # The address people type when it differs from host and port: behind a proxy or on a network.
 PUBLIC_URL = env.str("LLMLORA_PUBLIC_URL", default="").rstrip("/")
+# Where a link in a mail leads; a worker knows no request that would tell.
+_local_host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(LLMLORA_HOST, LLMLORA_HOST)
+SITE_ADDRESS = PUBLIC_URL or f"http://{_local_host}:{LLMLORA_PORT}"
 _is_https = PUBLIC_URL.startswith("https://")
 _public_host = (
     PUBLIC_URL.partition("://")[2].partition("/")[0].rpartition(":")[0]
@@ -209,15 +214,27 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # Live updates are hints: at two a second a page feels live and a class of forty stays cheap.
 LIVE_EVENT_INTERVAL_SECONDS = 0.5
 REPLY_FLUSH_INTERVAL_SECONDS = 0.1
-LEASE_SECONDS = 60
-PATROL_INTERVAL_SECONDS = 5
+LEASE_SECONDS = env.float("LLMLORA_LEASE_SECONDS", default=60)
+PATROL_INTERVAL_SECONDS = env.float("LLMLORA_PATROL_SECONDS", default=5)
+# Attempts that a lost worker or a dead engine may end; the user's own errors are never tried again.
 MAX_ATTEMPTS = 3
+# Before the second attempt; four times as long before the third.
+LOSS_BACKOFF_SECONDS = env.float("LLMLORA_LOSS_BACKOFF_SECONDS", default=10)
+# Workers of several hosts share no folder: checkpoints then stand in storage too.
+CHECKPOINTS_IN_STORAGE = env.bool("LLMLORA_CHECKPOINTS_IN_STORAGE", default=bool(DATABASE_URL))
+# So long a job that failed or was cancelled can be resumed from its checkpoint.
+CHECKPOINT_HOURS = 24
 # The engine runs the job with the least left to do first; what it holds beside that one waits a little for its turn.
 JOBS_PER_DEVICE = env.int("LLMLORA_JOBS_PER_DEVICE", default=4)
 if JOBS_PER_DEVICE < 1:
     raise ImproperlyConfigured(
         "LLMLORA_JOBS_PER_DEVICE must be 1 or more; with less no job would ever run."
     )
+# Among people who wait, who used a device least in these days goes first; their class may set other limits.
+USAGE_DAYS = 7
+MAX_RUNNING_JOBS_PER_PERSON = 1
+# After so long a wait it does not count any more what somebody has used: nobody waits for ever.
+QUEUE_AGEING_SECONDS = 3600.0
 # Threads wait on the engine's pipe, so they cost little; each held job or live reply keeps one. However many jobs a
 # worker may hold, four replies always find a thread.
 CELERY_WORKER_CONCURRENCY = max(env.int("LLMLORA_WORKER_THREADS", default=8), JOBS_PER_DEVICE + 4)
@@ -242,6 +259,12 @@ ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
+# A whole class signs in from one address in the same minute; guessing one person's password is limited by that person.
+ACCOUNT_RATE_LIMITS = {
+    "login": "300/m/ip",
+    "login_failed": "60/m/ip,5/300s/key",
+    "signup": "120/m/ip",
+}
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_FORMS = {"login": "accounts.forms.SignInForm"}
@@ -252,8 +275,26 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 SESAME_MAX_AGE = 3600
 SESAME_ONE_TIME = True
 SESAME_TOKEN_NAME = "token"
-EMAIL_BACKEND = env.str(
-    "LLMLORA_EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend"
+
+# --- mail: for forgotten passwords and for jobs that ended; without a server nothing is sent -----
+# For example smtp+tls://name:password@mail.school.example:587; special characters of the password percent-encoded.
+_mail = env.email_url_config(env.str("LLMLORA_EMAIL_URL", default="") or "consolemail://")
+EMAIL_BACKEND = env.str("LLMLORA_EMAIL_BACKEND", default=_mail["EMAIL_BACKEND"])
+EMAIL_HOST = _mail["EMAIL_HOST"] or "localhost"
+EMAIL_USE_TLS = _mail.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = _mail.get("EMAIL_USE_SSL", False)
+EMAIL_PORT = _mail["EMAIL_PORT"] or (465 if EMAIL_USE_SSL else 587 if EMAIL_USE_TLS else 25)
+EMAIL_HOST_USER = _mail["EMAIL_HOST_USER"] or ""
+EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_PASSWORD"] or ""
+EMAIL_FILE_PATH = _mail["EMAIL_FILE_PATH"] or None
+# A mail server that does not answer must not hold up a worker.
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = (
+    env.str("LLMLORA_FROM_EMAIL", default="") or f"llmlora <llmlora@{_public_host or 'localhost'}>"
+)
+MAIL_ENABLED = EMAIL_BACKEND not in (
+    "django.core.mail.backends.console.EmailBackend",
+    "django.core.mail.backends.dummy.EmailBackend",
 )
 
 # --- languages ----------------------------------------------------------------------------------
@@ -273,11 +314,33 @@ STATIC_ROOT = LLMLORA_HOME.root / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 SERVESTATIC_USE_FINDERS = True
 SERVESTATIC_AUTOREFRESH = DEBUG
-MEDIA_ROOT = LLMLORA_HOME.media
+# Workers on other hosts need the same storage: a folder of a network drive, or an object store.
+MEDIA_ROOT = Path(env.str("LLMLORA_MEDIA", default="") or LLMLORA_HOME.media).expanduser()
+if not MEDIA_ROOT.is_absolute():
+    raise ImproperlyConfigured(
+        f"LLMLORA_MEDIA must be an absolute path, and is {str(MEDIA_ROOT)!r}."
+    )
 MEDIA_URL = ""
-STORAGES = {
+
+
+def _storage_options() -> dict[str, object]:
+    text = env.str("LLMLORA_STORAGE_OPTIONS", default="")
+    try:
+        options = json.loads(text or "{}")
+    except ValueError:
+        options = None
+    if not isinstance(options, dict):
+        raise ImproperlyConfigured(
+            'LLMLORA_STORAGE_OPTIONS must be a JSON object, for example {"bucket_name": "llmlora"}.'
+        )
+    return options
+
+
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {
-        "BACKEND": env.str("LLMLORA_STORAGE", default="common.storage.AtomicFileSystemStorage")
+        "BACKEND": env.str("LLMLORA_STORAGE", default="")
+        or "common.storage.AtomicFileSystemStorage",
+        "OPTIONS": _storage_options(),
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }

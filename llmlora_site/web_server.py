@@ -27,6 +27,14 @@ Application = Callable[[dict[str, Any], Receive, Any], Awaitable[None]]
 
 
 class SpokenCloseProtocol(WebSocketProtocol):
+    def sendMessage(self, *args: Any, **options: Any) -> None:  # noqa: N802 - the library's name
+        # The limit is for what clients send; the library holds our own pages and snapshots against it as well.
+        limit, self.maxMessagePayloadSize = self.maxMessagePayloadSize, 0
+        try:
+            super().sendMessage(*args, **options)
+        finally:
+            self.maxMessagePayloadSize = limit
+
     def handle_reply(self, message: dict[str, Any]) -> None:
         if message.get("type") == "websocket.close" and self.state == self.STATE_OPEN:
             reason = message.get("reason") or ""

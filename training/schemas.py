@@ -29,9 +29,13 @@ from engine.presets import (
     LoraPreset,
     TrainingPreset,
 )
+from training.diagnosis.wording import worded
 from training.models import MetricPoint, TrainingEvent, TrainingJob
+from training.progress.remaining import remaining_seconds
+from training.queue.answers import ExpectedStartSchema, WaitReasonSchema, shared_standing
+from training.queue.standing import ExpectedStart
 from training.sample_prompts import MAX_SAMPLE_PROMPT_CHARACTERS, MAX_SAMPLE_PROMPTS
-from training.selectors import metric_points, queue_position, remaining_seconds
+from training.selectors import metric_points
 from training.sentences import failure_sentence
 
 
@@ -115,6 +119,66 @@ class JobRequest(Schema):
     tags: list[str] = Field(default_factory=list)
 
 
+class AdviceSchema(Schema):
+    code: str
+    level: str = Field(description="danger, warning or info")
+    text: str
+    changes: dict[str, Any] = Field(
+        description="What mends it, by field; empty where no setting does"
+    )
+
+
+class MendSchema(Schema):
+    code: str
+    text: str
+    changes: dict[str, Any]
+    verdict: str
+    needed_bytes: int | None
+    duration_seconds: float | None
+
+
+class FitSchema(Schema):
+    is_possible: bool
+    changes: dict[str, Any]
+    given_up: list[str]
+    duration_seconds: float | None = Field(
+        description="With the changes; where it is impossible, of the quickest job that still learns"
+    )
+
+
+class EstimateSchema(Schema):
+    """What is expected of a job; null where nothing honest can be told, and then `untold` says why."""
+
+    steps: int
+    steps_per_epoch: int
+    example_count: int
+    eval_example_count: int
+    duration_seconds: float | None = Field(
+        description="Once it runs, on the slowest device that may take it"
+    )
+    memory_bytes: int | None = Field(description="With the base model")
+    needed_bytes: int | None = Field(description="Beside the base model")
+    room_bytes: int | None = Field(description="That a job may take beside the base model")
+    trainable_parameters: int
+    adapter_size_bytes: int
+    tokens_per_second: float | None
+    truncated_examples: int | None
+    cut_answers: int | None = Field(
+        description="Of the truncated ones, those whose answer lost its end"
+    )
+    left_out_examples: int | None
+    verdict: str = Field(description="fits, tight, does_not_fit or unknown")
+    worker: str = Field(description="That measured the device")
+    device_name: str
+    factor: float = Field(
+        description="Of what past jobs took, to what the measurement said; contained"
+    )
+    untold: str
+    advice: list[AdviceSchema]
+    mends: list[MendSchema] = Field(description="Changes that make it fit into memory")
+    fit: FitSchema | None = Field(description="Where fit_minutes was given")
+
+
 class PresetSchema(Schema):
     name: str
     label: str
@@ -163,7 +227,13 @@ class JobSchema(Schema):
     best_loss: float | None
     eval_loss: float | None
     baseline_loss: float | None = Field(description="Held-out loss of the untouched base model")
-    queue_position: int | None = Field(description="1 is next; null when the job does not wait")
+    queue_position: int | None = Field(
+        description="1 is next; null when the job does not wait, is held, or its class is paused"
+    )
+    expected_start: ExpectedStartSchema | None = Field(
+        description="As things stand; null when nothing can be told"
+    )
+    wait_reason: WaitReasonSchema | None = Field(description="Why it waits; null when it does not")
     estimated_time_remaining: float | None = Field(
         description="Seconds; null until enough steps were measured"
     )
@@ -173,7 +243,12 @@ class JobSchema(Schema):
     memory_bytes: int = Field(description="Most memory that the engine held; 0 until measured")
     attempt: int = Field(description="Starts so far; more than one after a worker was lost")
     estimate: dict[str, Any] = Field(description="What was expected before the start")
-    diagnosis: dict[str, Any] = Field(description="What the finished job's numbers say")
+    diagnosis: dict[str, Any] = Field(
+        description=(
+            "What the finished job's numbers say: {verdict, findings: [{code, evidence, title, sentence, "
+            "next: {code, params}, next_sentence}], version}; the verdict's finding first"
+        )
+    )
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
@@ -198,13 +273,28 @@ class JobSchema(Schema):
         return job.training.num_epochs
 
     @staticmethod
-    def resolve_queue_position(job: TrainingJob) -> int | None:
-        return queue_position(job)
+    def resolve_queue_position(job: TrainingJob, context: Any) -> int | None:
+        standing = shared_standing(job, context)
+        return standing.position if standing else None
+
+    @staticmethod
+    def resolve_expected_start(job: TrainingJob, context: Any) -> ExpectedStart | None:
+        standing = shared_standing(job, context)
+        return standing.expected_start if standing else None
+
+    @staticmethod
+    def resolve_wait_reason(job: TrainingJob, context: Any) -> WaitReasonSchema | None:
+        standing = shared_standing(job, context)
+        return WaitReasonSchema.of(standing) if standing else None
 
     @staticmethod
     def resolve_estimated_time_remaining(job: TrainingJob) -> float | None:
         seconds = remaining_seconds(job)
         return None if seconds is None else round(seconds, 1)
+
+    @staticmethod
+    def resolve_diagnosis(job: TrainingJob) -> dict[str, Any]:
+        return worded(job.diagnosis)
 
     @staticmethod
     def resolve_error_message(job: TrainingJob) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ WEBSOCKET_MESSAGE_BYTES = 65_536
 # A page left open over a weekend reconnects by itself; the limit only ends abandoned sockets.
 WEBSOCKET_SECONDS = 86_400
 PROBE_SECONDS = 3
+# A class that opens its pages in the same second waits for the database; the default of 5 s drops some of it.
+HANDSHAKE_SECONDS = 20
 
 
 def local_url(host: str, port: int) -> str:
@@ -37,6 +40,7 @@ def web_command(host: str, port: int) -> list[str]:
         # Also keeps the access log off: addresses of pages say who did what.
         *("--verbosity", "0"),
         *("--websocket_timeout", str(WEBSOCKET_SECONDS)),
+        *("--websocket_connect_timeout", str(HANDSHAKE_SECONDS)),
         *("--websocket-max-message-size", str(WEBSOCKET_MESSAGE_BYTES)),
         *("--websocket-max-frame-size", str(WEBSOCKET_MESSAGE_BYTES)),
         "--no-server-name",
@@ -119,6 +123,10 @@ def worker_row(pid: int) -> Worker | None:
     from modelhub.selectors import workers
 
     try:
-        return next((row for row in workers() if row.pid == pid and row.is_at_work), None)
+        host = socket.gethostname()
+        return next(
+            (row for row in workers() if (row.pid, row.host) == (pid, host) and row.is_at_work),
+            None,
+        )
     except DatabaseError:
         return None

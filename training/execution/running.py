@@ -18,6 +18,7 @@ from engine.crash_points import hit
 from engine.errors import EngineDiedError
 from engine.protocol import Signal
 from modelhub.execution import engine, is_draining
+from modelhub.registration import may_claim
 from training import lifecycle
 from training.execution.checkpoint_store import CheckpointPusher, fetch_newer, prefix_of
 from training.execution.folders import attempt_folder, checkpoint_folder
@@ -41,7 +42,7 @@ Status = TrainingJob.Status
 
 def run_waiting_jobs(worker_name: str) -> None:
     """Run jobs, one after another, until none waits; returns at once when this worker holds as many as it may."""
-    while not is_draining() and _has_space() and places.take():
+    while may_claim() and not is_draining() and _has_space() and places.take():
         try:
             lease = lifecycle.claim_next(worker_name)
             if lease is not None:

@@ -190,6 +190,4 @@ class TrainingJob(UuidModel):
     @property
     def progress(self) -> float:
         """Share of the steps done, 0 to 1."""
-        if self.status == self.Status.COMPLETED:
-            return 1.0
         return min(1.0, self.current_step / self.total_steps) if self.total_steps else 0.0
