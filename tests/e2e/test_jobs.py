@@ -158,28 +158,6 @@ def test_two_jobs_stand_side_by_side(visit: Visit, dataset: Path, language: str)
     visitor.check_accessible()
 
 
-@LANGUAGES
-def test_a_setting_is_varied_as_one_group(visit: Visit, dataset: Path, language: str) -> None:
-    visitor = arrive(visit, language, dataset, f"varier-{language}")
-    page = visitor.page
-    address = run_job(page, "Base of a sweep")
-    page.goto(f"/training/sweeps/new/?from={address.rstrip('/').rpartition('/')[2]}")
-    form = page.locator("#sweep-form")
-    form.locator("select").first.select_option("training_config.learning_rate")
-    values = form.locator("input[name*=values]").first
-    values.fill("0.0001, 0.01")
-    expect(page.locator("#sweep-plan")).to_contain_text("2")
-    visitor.check_accessible()
-    page.locator("#start-button").click()
-    page.wait_for_url(re.compile(r"/training/sweeps/[0-9a-f-]{36}/$"))
-    badges = page.locator("main .badge--success, main .badge--completed")
-    expect(page.locator("main table").first).to_contain_text("0.0001")
-    expect(badges).to_have_count(2, timeout=JOB_LIMIT_MILLISECONDS)
-    page.reload()
-    expect(page.locator("main svg").first).to_be_visible()
-    visitor.check_accessible()
-
-
 def test_the_end_of_a_job_is_told_on_another_page(visit: Visit, dataset: Path) -> None:
     visitor = arrive(visit, "en", dataset, "told")
     page = visitor.page

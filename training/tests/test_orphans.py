@@ -11,11 +11,18 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from accounts.models import User
+from common import storage
 from training.execution import sweep_artifacts
 from training.models import TrainingJob
 from training.tests.factories import make_completed_job, make_failed_job, make_running_job
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _no_other_jobs() -> None:
+    """Tests of other files leave files in the storage that they share."""
+    storage.delete_prefix("jobs")
 
 
 def put(prefix: str) -> str:

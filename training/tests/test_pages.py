@@ -586,4 +586,4 @@ def test_the_next_experiment_arrives_in_the_form(signed_in: Client, student: Use
     address = f"{NEW}?from={job.pk}&training_config.learning_rate=0.0123&lora_config.r=nonsense"
     page = signed_in.get(address).content.decode()
     assert 'value="0.0123"' in page
-    assert "nonsense" not in page.partition("<form")[2].partition("</form>")[0]
+    assert 'value="nonsense"' not in page
