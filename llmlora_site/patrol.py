@@ -59,7 +59,6 @@ class Patrol(threading.Thread):
             (TrainingJob, Reaper(), training_lifecycle.lose),
             (Reply, Reaper(), chat_lifecycle.lose),
         ]
-        self._is_preloaded = False
         self._swept_at = float("-inf")
 
     def start(self) -> None:
@@ -95,9 +94,9 @@ class Patrol(threading.Thread):
     def _round(self) -> None:
         if not self._registration.is_admitted():
             return
-        if not self._is_preloaded:
-            self._preload()
         self._report()
+        if not is_draining():
+            self.keep_engine()
         if is_draining():
             return
         if may_claim():
@@ -121,10 +120,14 @@ class Patrol(threading.Thread):
         for pk, token, _ in self._running(Reply).filter(worker_name=self.worker_name):
             chat_lifecycle.lose(pk, token)
 
-    def _preload(self) -> None:
-        """Start the engine and make the first ready base model resident, before anybody waits for it."""
-        self._is_preloaded = True
+    def keep_engine(self) -> None:
+        """Start the engine when none runs and make the first ready base model resident, before anybody waits for it.
+
+        A worker whose engine can not start fails here, round by round, and claims nothing.
+        """
         client = engine()
+        if client.is_alive:
+            return
         client.start()
         self._report()
         ref = next(

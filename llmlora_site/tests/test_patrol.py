@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from datetime import timedelta
 
@@ -13,6 +15,7 @@ from accounts.models import User
 from chat.models import Reply
 from chat.tests.factories import make_base_session, make_message, reply_of, start_reply
 from llmlora_site.patrol import Patrol
+from modelhub.execution import close_engine, engine
 from training import lifecycle
 from training.lifecycle import Progress
 from training.models import TrainingJob
@@ -49,6 +52,23 @@ def test_a_worker_takes_back_what_its_last_life_left_running(student: User) -> N
     assert TrainingJob.objects.get(pk=job.pk).status == TrainingJob.Status.PENDING
     reply.refresh_from_db()
     assert (reply.status, reply.error_code) == (Reply.Status.FAILED, "worker_stopped")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_engine_that_died_idle_is_started_again() -> None:
+    """Nobody asked it for work, so nobody noticed: the worker would stand there as starting for ever."""
+    patrol = Patrol("observer")
+    try:
+        patrol.keep_engine()
+        first = engine().pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        while engine().is_alive:
+            threading.Event().wait(0.02)
+        patrol.keep_engine()
+        assert engine().pid not in (None, first)
+    finally:
+        close_engine()
 
 
 def test_a_reply_that_was_not_poked_is_found(student: User) -> None:

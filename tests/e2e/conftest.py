@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from conftest import create_home
+from engine.tests.factories import make_tiny_base_model
 from tests.e2e.product import Product
 
 AXE_RULES = {
@@ -57,6 +58,8 @@ class Visitor:
 @pytest.fixture(scope="session")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     home = create_home(tmp_path_factory.mktemp("e2e") / "home")
+    # A base model whose jobs take a second, beside the bundled one.
+    make_tiny_base_model(home.local_models / "tiny")
     running = Product(home.root)
     try:
         running.wait_ready()

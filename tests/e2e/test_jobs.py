@@ -10,10 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from engine.tests.factories import make_tiny_base_model
-from llmlora_site.home import Home
 from tests.e2e.conftest import Visitor
-from tests.e2e.product import Product
 from tests.e2e.test_main_flow import (
     JAPANESE,
     JOB_ADDRESS,
@@ -28,12 +25,6 @@ SETTINGS = {"num_epochs": 4, "batch_size": 4, "max_length": 64, "eval_fraction":
 TINY = "tiny"
 LANGUAGES = pytest.mark.parametrize("language", ["en", "ja"])
 Visit = Callable[..., Visitor]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _tiny_model(product: Product) -> None:
-    """A base model whose jobs take a second, beside the bundled one."""
-    make_tiny_base_model(Home(product.home).local_models / TINY)
 
 
 @pytest.fixture

@@ -17,8 +17,10 @@ ATTEMPT = re.compile(r"attempt-(?P<number>\d+)")
 def sweep_artifacts() -> int:
     """Delete them; returns how many prefixes went. A running attempt's files are never among them."""
     removed = 0
-    for name, parts in _listed():
-        job = TrainingJob.objects.select_related("adapter").filter(pk=name).first()
+    listed = _listed()
+    jobs = TrainingJob.objects.select_related("adapter").in_bulk([name for name, _parts in listed])
+    for name, parts in listed:
+        job = jobs.get(name)
         for part in parts:
             if not _is_needed(job, f"jobs/{name}/{part}", part):
                 storage.delete_prefix(f"jobs/{name}/{part}")
