@@ -41,7 +41,7 @@ def update_catalogues(root: Path = PROJECT_ROOT) -> None:
     for language, plural_forms in TRANSLATED.items():
         path = root / "locale" / language / "LC_MESSAGES" / "django.po"
         old = _read(path)
-        new = polib.POFile(wrapwidth=100)
+        new = polib.POFile(wrapwidth=78)
         new.metadata = {
             "Project-Id-Version": "llmlora",
             "Language": language,

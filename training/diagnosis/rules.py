@@ -96,7 +96,7 @@ def _failures(facts: JobFacts) -> Iterator[Finding]:
             evidence["failed_step"] = params["step"]
         if curve is not None:
             evidence |= {"first_loss": curve.first, "peak_loss": curve.peak}
-        yield Finding("diverged", evidence | _gradients(facts), experiments.calmer(facts, 10))
+        yield Finding("diverged", evidence | _gradients(facts), experiments.calmer(facts))
     elif facts.failure == "out_of_memory":
         known = ("needed_bytes", "available_bytes")
         yield Finding(
@@ -147,7 +147,7 @@ def _diverged(facts: JobFacts, curve: TrainingCurve) -> Finding | None:
         "end_loss": curve.end,
         "learning_rate": facts.training.learning_rate,
     }
-    return Finding("diverged", evidence | _gradients(facts), experiments.calmer(facts, 10))
+    return Finding("diverged", evidence | _gradients(facts), experiments.calmer(facts))
 
 
 def _no_effect(

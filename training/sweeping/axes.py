@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from common.errors import Fault
 from engine.config import (
@@ -103,9 +103,14 @@ def value_text(value: Any) -> str:
     return f"{value:.6g}".replace("e-0", "e-") if isinstance(value, float) else str(value)
 
 
+def listed(parts: Iterable[str]) -> str:
+    """Settings one after another."""
+    return pgettext("between settings", ", ").join(parts)
+
+
 def combination_text(axes: Sequence[Axis], combination: Combination) -> str:
     """As it stands in a job's name: learning rate 0.001, rank 8."""
-    return ", ".join(
+    return listed(
         f"{axis.label.lower()} {value_text(value)}"
         for axis, value in zip(axes, combination, strict=True)
     )

@@ -13,14 +13,14 @@ from django.utils.translation import ngettext
 from training.charts import Point, Tick
 from training.comparing.plots import LineOrder, Plot, build_plot
 from training.models import TrainingJob
-from training.sweeping.axes import Axis
+from training.sweeping.axes import Axis, listed
 from training.sweeping.board import SweepBoard, SweepRow
 
 LOG_SPREAD = 10.0
 """Values that span more than this factor stand on a logarithmic axis."""
 EDGE = 0.04
 """Room at both ends of the x axis, as a share of it."""
-LEAST_LABEL_GAP = 0.11
+LEAST_LABEL_GAP = 0.16
 """Labels closer than this would run into each other on a phone."""
 
 Words = Callable[[Any, str], str]
@@ -139,7 +139,7 @@ def _description(board: SweepBoard, words: Words) -> str:
 
 def row_words(row: SweepRow, words: Words) -> str:
     """The values of a row with their settings' names."""
-    return ", ".join(
+    return listed(
         f"{axis.label} {words(value, axis.parameter_name)}" for axis, value in row.pairs
     )
 

@@ -21,7 +21,7 @@ from common.http import AuthenticatedRequest
 from common.partials import render_partial
 from training.models import Sweep, TrainingJob
 from training.services.sweeping import cancel_sweep, delete_sweep
-from training.sweeping.axes import axes_of
+from training.sweeping.axes import axes_of, listed
 from training.sweeping.board import SweepBoard, board_of, grid_of
 from training.sweeping.plots import plot_of, row_words
 from training.sweeping.reading import get_sweep, jobs_of, sweeps_visible_to
@@ -37,7 +37,7 @@ def sweep_list(request: AuthenticatedRequest) -> HttpResponse:
     page = Paginator(sweeps_visible_to(request.user), SWEEPS_PER_PAGE).get_page(
         request.GET.get("page")
     )
-    entries = [(sweep, ", ".join(axis.label for axis in axes_of(sweep))) for sweep in page]
+    entries = [(sweep, listed(axis.label for axis in axes_of(sweep))) for sweep in page]
     return render(request, "training/sweep_list.html", {"page": page, "entries": entries})
 
 
