@@ -27,6 +27,7 @@ PLACES = {
 }
 TARGETS = ("engine", "worker", "group")
 ROUND_SECONDS = 150.0
+LAST_REPEAT = 4
 TERMINAL = ("completed", "failed", "cancelled")
 
 
@@ -58,6 +59,9 @@ def run_matrix(room: Classroom, every: list[tuple[str, str, int]], digest: str) 
     while waiting:
         first = waiting.pop(0)
         other = next((cell for cell in waiting if cell[0] != first[0]), None)
+        if _stays_dead(first) or (other is not None and _stays_dead(other)):
+            # One worker at least has to live.
+            other = None
         if other is not None:
             waiting.remove(other)
         _round(room, [cell for cell in (first, other) if cell is not None], digest, tally)
@@ -69,11 +73,15 @@ def run_matrix(room: Classroom, every: list[tuple[str, str, int]], digest: str) 
     return tally
 
 
+def _stays_dead(cell: tuple[str, str, int]) -> bool:
+    """In the last repeat nobody starts a dead worker again before the other one has taken over."""
+    _place, target, repeat = cell
+    return target == "worker" and repeat == LAST_REPEAT
+
+
 def _round(room: Classroom, chosen: list[tuple[str, str, int]], digest: str, tally: Tally) -> None:
     stack, started = room.stack, time.monotonic()
-    # In the last repeat nobody starts the dead worker again before the other one has taken over.
-    stays_dead = chosen[0][2] == 4 and all(target == "worker" for _p, target, _r in chosen[:1])
-    stack.restarts = not stays_dead
+    stack.restarts = not _stays_dead(chosen[0])
     for place, target, _repeat in chosen:
         stack.arm(place, target)
     job_ids = [
