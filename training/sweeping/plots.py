@@ -139,9 +139,7 @@ def _description(board: SweepBoard, words: Words) -> str:
 
 def row_words(row: SweepRow, words: Words) -> str:
     """The values of a row with their settings' names."""
-    return listed(
-        f"{axis.label} {words(value, axis.parameter_name)}" for axis, value in row.pairs
-    )
+    return listed(f"{axis.label} {words(value, axis.parameter_name)}" for axis, value in row.pairs)
 
 
 def _notes(board: SweepBoard) -> Iterator[str]:
