@@ -27,6 +27,8 @@ Application = Callable[[dict[str, Any], Receive, Any], Awaitable[None]]
 
 
 class SpokenCloseProtocol(WebSocketProtocol):
+    maxMessagePayloadSize: int  # noqa: N815 - the library's name
+
     def sendMessage(self, *args: Any, **options: Any) -> None:  # noqa: N802 - the library's name
         # The limit is for what clients send; the library holds our own pages and snapshots against it as well.
         limit, self.maxMessagePayloadSize = self.maxMessagePayloadSize, 0
