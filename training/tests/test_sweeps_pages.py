@@ -7,12 +7,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.conf import LazySettings
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import User
+from llmlora_site.home import Home
 from training.models import Sweep, TrainingJob
 from training.services.quotas import MAX_ACTIVE_JOBS_PER_PERSON
 from training.services.sweeping import plan_sweep
@@ -30,7 +32,7 @@ from training.tests.measured_jobs import (
     make_sweep,
     training_config,
 )
-from training.tests.preflight_factories import make_measured_worker
+from training.tests.preflight_factories import make_measured_model, make_measured_worker
 from training.views.sweep_form import SweepForm
 
 pytestmark = pytest.mark.django_db
@@ -211,7 +213,13 @@ def test_the_plan_shows_every_job_and_the_hint_of_the_setting(
     assert not Sweep.objects.exists()
 
 
-def test_the_plan_sums_up_what_the_jobs_will_take(signed_in: Client, source: TrainingJob) -> None:
+def test_the_plan_sums_up_what_the_jobs_will_take(
+    signed_in: Client, student: User, settings: LazySettings, new_home: Home
+) -> None:
+    # An estimate counts tokens, so the base model has to stand on this host.
+    settings.LLMLORA_HOME = new_home
+    base_model = make_measured_model(new_home.local_models)
+    source = make_completed_job(student, name="Garden", base_model=base_model)
     unknown = signed_in.post(at(PLAN, source), typed()).content.decode()
     assert "Not known before the first job has run." in unknown
     make_measured_worker(source.base_model)
