@@ -3,6 +3,7 @@
 const TOAST_MILLISECONDS = 12000;
 const BUSY_MILLISECONDS = 10000;
 const BELL_MILLISECONDS = 20000;
+const TOLD_NEWS = "told-news";
 
 /** Show a sentence that goes away by itself, or at once by its button. */
 export function showToast(text) {
@@ -95,13 +96,25 @@ window.addEventListener("pageshow", (event) => {
   if (event.persisted) document.querySelectorAll("form[data-busy]").forEach(release);
 });
 
-// The bell asks for news while somebody looks at the page, and when they come back to it.
-function askForNews() {
-  if (!document.hidden) document.getElementById("notification-bell")?.dispatchEvent(new CustomEvent("poll"));
-}
+// The bell asks for news while somebody looks at the page, and when they come back to it. It says up to where this tab
+// has told them, so that what happened between two pages is told on the second.
+const bell = () => document.getElementById("notification-bell");
+const askForNews = () => document.hidden || bell()?.dispatchEvent(new CustomEvent("poll"));
+const rememberNews = () => sessionStorage.setItem(TOLD_NEWS, bell().dataset.mark);
 
-setInterval(askForNews, BELL_MILLISECONDS);
-document.addEventListener("visibilitychange", askForNews);
+document.addEventListener("htmx:configRequest", ({ detail }) => {
+  if (detail.elt === bell()) detail.parameters.mark = sessionStorage.getItem(TOLD_NEWS);
+});
+document.addEventListener("htmx:load", ({ detail }) => {
+  if (detail.elt === bell()) rememberNews();
+});
+
+if (bell()) {
+  if (sessionStorage.getItem(TOLD_NEWS) === null) rememberNews();
+  if (sessionStorage.getItem(TOLD_NEWS) !== bell().dataset.mark) addEventListener("load", askForNews);
+  setInterval(askForNews, BELL_MILLISECONDS);
+  document.addEventListener("visibilitychange", askForNews);
+}
 
 document.addEventListener("click", (event) => closeMenus((menu) => !menu.contains(event.target)));
 
