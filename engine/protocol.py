@@ -172,7 +172,7 @@ class StepEvent(TypedDict):
     """One optimizer step done (1-based).
 
     loss is the mean over the step's label tokens; tokens_per_second counts dataset tokens since the last step;
-    grad_norm is the norm before clipping; memory_bytes the most that the engine has held so far.
+    grad_norm is the norm before clipping; memory_bytes the most that the engine has held since the job began.
     """
 
     type: Literal["step"]

@@ -7,6 +7,8 @@ CUDA and Apple paths are written after the libraries' documentation and have not
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import logging
 import os
 import platform
@@ -27,6 +29,8 @@ DEVICE_KINDS = ("cpu", "cuda", "mps")
 
 MICRO_BATCH_TOKENS = {"cpu": 1024, "cuda": 16384, "mps": 4096}
 """Most tokens of one forward and backward pass: beyond it the products gain no speed. Memory may allow fewer."""
+
+_RESET_PEAK = "5"  # proc(5), /proc/pid/clear_refs
 
 Attention = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -149,6 +153,16 @@ WAYS: tuple[Attention, ...] = (_library_attention, _masked_attention)
 """How the library's fused attention is called."""
 
 
+def _glibc_trim() -> Callable[[int], int] | None:
+    """The function of the GNU C library that gives free pages back (malloc_trim(3)); None elsewhere."""
+    if sys.platform != "linux":
+        return None
+    return getattr(ctypes.CDLL(None), "malloc_trim", None)
+
+
+_trim = _glibc_trim()
+
+
 def set_threads() -> None:
     """One pool of threads inside operations and none between them: the loop runs one operation at a time.
 
@@ -172,8 +186,18 @@ def memory_report(device: Device) -> MemoryReport:
     return MemoryReport(memory.total, memory.available)
 
 
+def reset_peak_memory(device: Device) -> None:
+    """Give back what is not in use, and let peak_memory_bytes count from here where the system can."""
+    free_cached_memory(device)
+    if device.kind == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    elif device.kind == "cpu" and sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            Path("/proc/self/clear_refs").write_text(_RESET_PEAK, encoding="ascii")
+
+
 def peak_memory_bytes(device: Device) -> int:
-    """Most bytes held so far: device memory on CUDA, memory held now on Apple GPUs, the process's peak on CPUs."""
+    """Most bytes held since the last reset: of the device on CUDA, of the process on CPUs; on Apple GPUs, held now."""
     if device.kind == "cuda":
         return int(torch.cuda.max_memory_allocated())
     if device.kind == "mps":
@@ -187,6 +211,9 @@ def free_cached_memory(device: Device) -> None:
         torch.cuda.empty_cache()
     elif device.kind == "mps":
         torch.mps.empty_cache()
+    elif _trim is not None:
+        # The C library keeps freed pages between those in use, half a gigabyte after one job.
+        _trim(0)
 
 
 def is_out_of_memory(failure: BaseException) -> bool:
@@ -201,10 +228,20 @@ def is_out_of_memory(failure: BaseException) -> bool:
 def _peak_resident_bytes() -> int:
     if sys.platform == "win32":
         return int(psutil.Process().memory_info().peak_wset)
+    if sys.platform == "linux":
+        # Its own peak, which can be reset; the one of getrusage can not.
+        return _status_bytes("VmHWM")
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts KiB, macOS bytes
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, others KiB
+
+
+def _status_bytes(name: str) -> int:
+    """A size of this process as the kernel tells it (proc(5))."""
+    with Path("/proc/self/status").open(encoding="ascii") as lines:
+        line = next(line for line in lines if line.startswith(f"{name}:"))
+    return int(line.split()[1]) * 1024
 
 
 def _processor_name() -> str:

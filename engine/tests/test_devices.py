@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 from torch.nn import functional
@@ -13,6 +15,7 @@ from engine.models.devices import (
     is_out_of_memory,
     memory_report,
     peak_memory_bytes,
+    reset_peak_memory,
 )
 
 CPU = torch.device("cpu")
@@ -59,3 +62,16 @@ def test_memory_is_told_in_bytes() -> None:
     report = memory_report(device)
     assert 0 < report.available_bytes <= report.total_bytes
     assert 10**7 < peak_memory_bytes(device) < 10**12
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="elsewhere the system keeps the peak of a process"
+)
+def test_a_peak_is_counted_from_its_reset() -> None:
+    device = choose_device("cpu")
+    torch.ones(50_000_000)
+    before = peak_memory_bytes(device)
+    reset_peak_memory(device)
+    assert peak_memory_bytes(device) < before - 100_000_000
+    torch.ones(50_000_000)
+    assert peak_memory_bytes(device) > before - 50_000_000

@@ -17,11 +17,11 @@ import torch
 from engine.config import LoraHyperparameters, TrainingHyperparameters
 from engine.data.batching import Row
 from engine.errors import CancelledError
-from engine.models.devices import Device, memory_report
+from engine.models.devices import Device, memory_report, peak_memory_bytes, reset_peak_memory
 from engine.models.loading import ModelHost, ResidentModel
 from engine.protocol import BaseModelRef
 from engine.signals import Signals
-from engine.training.footprint import PassPlan
+from engine.training.footprint import PassPlan, fixed_bytes, token_bytes
 from engine.training.memory import shape_of
 from engine.training.step import Stepper
 from engine.training.timing import (
@@ -133,7 +133,6 @@ class CalibrationRun:
             "shape": shape_of(resident).to_dict(),
             "total_bytes": report.total_bytes,
             "available_bytes": report.available_bytes,
-            "resident_bytes": held_bytes(resident.device),
             "device": resident.device.kind,
             "device_name": resident.device.name,
             "dtype": resident.device.dtype_name,
@@ -148,11 +147,12 @@ class CalibrationRun:
         cells = _cells(resident.device)
         yield from _told(
             self._time_step(resident, cells[0])
-        )  # the first pass of a process is slower
+        )  # the first pass of a process is slower, and what it sets up stays
         found["steps"] = []
         for cell in cells:
             if len(found["steps"]) < NEEDED_CELLS or burden.seconds < ENOUGH_SECONDS:
                 found["steps"].append((yield from _told(self._time_step(resident, cell))))
+        found |= yield from _told(self._weigh_step(resident, cells[1]))
         found["evaluation"] = yield from _told(self._time_evaluation(resident, cells[1]))
         found["head"] = time_head(resident)
         yield []
@@ -169,8 +169,7 @@ class CalibrationRun:
 
     def _adapter(self, resident: ResidentModel, rank: int) -> str:
         if rank not in self._adapters:
-            lora = LoraHyperparameters(r=rank, alpha=2.0 * rank)
-            self._adapters[rank] = resident.adapters.add(lora, seed=0)
+            self._adapters[rank] = resident.adapters.add(_lora(rank), seed=0)
         return self._adapters[rank]
 
     def _time_step(self, resident: ResidentModel, cell: Cell) -> Timing:
@@ -197,6 +196,21 @@ class CalibrationRun:
             "tokens_per_second": cell.tokens / (passes + part),
         }
 
+    def _weigh_step(self, resident: ResidentModel, cell: Cell) -> Timing:
+        """Bytes held before a step, and the most in it beside what engine.training.footprint reckons for it."""
+        reset_peak_memory(resident.device)
+        before = held_bytes(resident.device)
+        yield from self._time_step(resident, cell)
+        shape, lora, training = shape_of(resident), _lora(cell.rank), TrainingHyperparameters()
+        reckoned = fixed_bytes(shape, lora, training) + cell.tokens * token_bytes(
+            shape, cell.width, recompute=cell.recompute
+        )
+        return {
+            "resident_bytes": before,
+            "step_bytes": max(0, peak_memory_bytes(resident.device) - before),
+            "reckoned_bytes": reckoned,
+        }
+
     def _time_evaluation(self, resident: ResidentModel, cell: Cell) -> Timing:
         stepper = self._stepper(resident, cell)
         work = stepper.evaluate(_rows(resident, cell))
@@ -206,6 +220,10 @@ class CalibrationRun:
             seconds += part
             yield
         return {"width": cell.width, "count": cell.count, "seconds": seconds}
+
+
+def _lora(rank: int) -> LoraHyperparameters:
+    return LoraHyperparameters(r=rank, alpha=2.0 * rank)
 
 
 def _cells(device: Device) -> list[Cell]:

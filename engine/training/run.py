@@ -15,7 +15,7 @@ from engine.crash_points import hit
 from engine.data.batching import epoch_batches
 from engine.errors import DiskFullError, DivergedError, SuspendedError
 from engine.export.peft_adapter import write_adapter
-from engine.models.devices import free_cached_memory, peak_memory_bytes
+from engine.models.devices import free_cached_memory, peak_memory_bytes, reset_peak_memory
 from engine.models.loading import ModelHost, ResidentModel, needs_four_bit
 from engine.protocol import TrainingSpec
 from engine.signals import Signals
@@ -70,6 +70,7 @@ class TrainingRun:
         self._host = host
         self._micro_batch_tokens = micro_batch_tokens
         self._resident: ResidentModel | None = None
+        self._peak_bytes = 0
         self._attempt: Attempt | None = None
         self._progress = self._live()
 
@@ -128,6 +129,7 @@ class TrainingRun:
         resident = self._resident = self._host.acquire(
             self._spec.base_model, is_four_bit=needs_four_bit(lora)
         )
+        reset_peak_memory(resident.device)
         resident.signals = self.signals
         hit("P5")
         data = yield from _quietly(load_data(self._spec, resident))
@@ -274,8 +276,13 @@ class TrainingRun:
 
     def _point(self, attempt: Attempt, steps_in_epoch: int) -> Event:
         point = attempt.window.flush(attempt.step, attempt.step / steps_in_epoch)
-        point["memory_bytes"] = peak_memory_bytes(self._host.device)
+        point["memory_bytes"] = self._peak()
         return self.story.tell(self.story.made("step", **point))
+
+    def _peak(self) -> int:
+        # Another job that begins meanwhile has the device count anew.
+        self._peak_bytes = max(self._peak_bytes, peak_memory_bytes(self._host.device))
+        return self._peak_bytes
 
     def _finish(self, attempt: Attempt, data: JobData, plan: Event) -> list[Event]:
         events = []
@@ -290,7 +297,7 @@ class TrainingRun:
             "final_loss": losses[-1],
             "best_loss": min(losses),
             "duration_seconds": self.story.duration_seconds,
-            "peak_memory_bytes": peak_memory_bytes(self._host.device),
+            "peak_memory_bytes": self._peak(),
             "adapter_step": adapter_step,
             "stopped_early": attempt.best.is_exhausted,
             "stopped_by_request": attempt.is_stopped,

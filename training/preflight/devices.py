@@ -20,6 +20,9 @@ PAST_JOBS = 20
 FACTOR_RANGE = (0.5, 2.0)
 """A past that says more than this tells of something else than the device."""
 
+MEMORY_FACTOR_RANGE = (1.0, 3.0)
+"""What the allocator keeps beside the tensors only adds to them."""
+
 LEAST_SECONDS = 2.0
 """A shorter job is mostly its start and end."""
 
@@ -34,6 +37,7 @@ class Device:
     Attributes:
         is_busy: other programs ran while it was measured, so it may be faster than told.
         factor: of what past jobs took, to what the measurement said.
+        memory_factor: of what a step held when it was measured, to what is reckoned for it.
     """
 
     worker: str
@@ -46,6 +50,7 @@ class Device:
     total_bytes: int
     is_busy: bool
     factor: float
+    memory_factor: float
 
 
 def devices_for(base_model: BaseModel, variant: str) -> list[Device]:
@@ -81,10 +86,17 @@ def _device(row: Worker, calibration: dict[str, Any], base_model: BaseModel) -> 
             total_bytes=calibration["total_bytes"],
             is_busy=calibration["other_load"] > BUSY_SHARE,
             factor=past_factor(calibration["device_name"], base_model),
+            memory_factor=_memory_factor(calibration),
         )
     except (KeyError, TypeError, ValueError, ZeroDivisionError, StopIteration):
         logger.exception("worker=%s its calibration can not be read", row.name)
         return None
+
+
+def _memory_factor(calibration: dict[str, Any]) -> float:
+    measured = calibration["step_bytes"] / calibration["reckoned_bytes"]
+    low, high = MEMORY_FACTOR_RANGE
+    return min(high, max(low, measured))
 
 
 def past_factor(device_name: str, base_model: BaseModel) -> float:

@@ -181,6 +181,7 @@ def _on_device(
         resident_bytes=device.resident_bytes,
         available_bytes=device.available_bytes,
         total_bytes=device.total_bytes,
+        factor=device.memory_factor,
     )
     duration = duration_of(
         device.speed, memory.passes, plan, lora, training, learned, measured, draft.prompt_count

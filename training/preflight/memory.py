@@ -59,12 +59,14 @@ def memory_of(
     resident_bytes: int,
     available_bytes: int,
     total_bytes: int,
+    factor: float = 1.0,
 ) -> Memory:
     """Args:
     longest: tokens of the longest example.
     batch_tokens: of one step.
     resident_bytes: what the engine held with the base model, and nothing else.
     available_bytes: what was free then.
+    factor: of what a pass was measured to hold, to what is reckoned. The verdict goes by the latter, as the engine.
     """
     room = int(available_bytes * SHARE)
     least = least_bytes(shape, lora, training, longest)
@@ -83,7 +85,7 @@ def memory_of(
     return Memory(
         verdict=verdict,  # type: ignore[arg-type]
         needed_bytes=needed,
-        memory_bytes=resident_bytes + needed,
+        memory_bytes=resident_bytes + int(needed * factor),
         room_bytes=room,
         total_bytes=total_bytes,
         passes=plan,

@@ -80,6 +80,8 @@ def make_calibration(**changes: Any) -> dict[str, Any]:
         "total_bytes": 16 * GIB,
         "available_bytes": 12 * GIB,
         "resident_bytes": GIB,
+        "step_bytes": 600 * 2**20,
+        "reckoned_bytes": 500 * 2**20,
         "device": "cpu",
         "device_name": "Test processor",
         "dtype": "float32",

@@ -168,7 +168,7 @@ def test_sample_answers_take_as_long_as_the_examples_answers() -> None:
 # --- memory ---------------------------------------------------------------------------------------
 
 
-def memory(available: float, **settings: Any) -> Memory:
+def memory(available: float, factor: float = 1.0, **settings: Any) -> Memory:
     return memory_of(
         SHAPE,
         LoraHyperparameters(),
@@ -178,6 +178,7 @@ def memory(available: float, **settings: Any) -> Memory:
         resident_bytes=10**9,
         available_bytes=int(available),
         total_bytes=10**11,
+        factor=factor,
     )
 
 
@@ -207,3 +208,9 @@ def test_more_than_a_batch_is_never_held() -> None:
     ample = memory(1e11)
     assert ample.needed_bytes == memory(2e11).needed_bytes
     assert ample.memory_bytes == 10**9 + ample.needed_bytes
+
+
+def test_what_the_device_was_seen_to_hold_is_told() -> None:
+    told = memory(1e11, factor=1.5)
+    assert told.memory_bytes == pytest.approx(10**9 + 1.5 * told.needed_bytes)
+    assert told.verdict == memory(1e11).verdict
