@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from chat.models import ChatSession, Message, Reply
+from chat.models import Answerer, ChatSession, Message, Reply
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -26,13 +26,27 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
 
+class AnswererInline(admin.TabularInline):
+    """The models that answer in a session."""
+
+    model = Answerer
+    fields = ["position", "kind", "label", "job", "base_model"]
+    readonly_fields = fields
+    can_delete = False
+    extra = 0
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
 @admin.register(ChatSession)
 class ChatSessionAdmin(ReadOnlyAdmin):
-    list_display = ["name", "owner", "job", "base_model", "is_compared", "updated_at"]
-    list_filter = ["is_compared", "base_model"]
-    list_select_related = ["owner", "job", "base_model"]
-    search_fields = ["name", "owner__username", "job__name"]
+    list_display = ["name", "owner", "kind", "updated_at"]
+    list_filter = ["kind", "answerers__base_model"]
+    list_select_related = ["owner"]
+    search_fields = ["name", "owner__username", "answerers__label"]
     date_hierarchy = "created_at"
+    inlines = [AnswererInline]
 
 
 @admin.register(Message)
@@ -47,14 +61,14 @@ class MessageAdmin(ReadOnlyAdmin):
 class ReplyAdmin(ReadOnlyAdmin):
     list_display = [
         "__str__",
-        "target",
+        "answerer",
         "status",
         "finish_reason",
         "error_code",
         "worker_name",
         "created_at",
     ]
-    list_filter = ["target", "status", "error_code"]
-    list_select_related = ["message"]
+    list_filter = ["answerer__kind", "status", "rating", "error_code"]
+    list_select_related = ["message", "answerer"]
     search_fields = ["message__session__name", "message__session__owner__username"]
     date_hierarchy = "created_at"

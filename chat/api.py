@@ -24,7 +24,6 @@ from chat.schemas import (
     MessageSchema,
     SessionRequest,
     SessionSchema,
-    tuned_first,
     turns_in_order,
 )
 from chat.selectors import ACTIVE, get_session, messages, sessions_visible_to, talkable_jobs
@@ -138,7 +137,7 @@ async def _wait_for_replies(message: Message) -> list[Reply]:
     """
     started_at = time.monotonic()
     while True:
-        replies = [reply async for reply in message.replies.all()]
+        replies = [reply async for reply in message.replies.select_related("answerer")]
         if not any(reply.status in ACTIVE for reply in replies):
             return replies
         waited_seconds = time.monotonic() - started_at
@@ -161,9 +160,8 @@ async def _wait_for_replies(message: Message) -> list[Reply]:
 
 
 def _answer(session: ChatSession, message: Message, replies: list[Reply]) -> GenerateAnswer:
-    # The model the session is about answers first; with a job that is the tuned one.
-    wanted = Reply.Target.TUNED if session.job_id else Reply.Target.BASE
-    reply = next((reply for reply in replies if reply.target == wanted), None)
+    # The model that the session is about stands first.
+    reply = replies[0] if replies else None
     if reply is None:
         raise ConflictError(_("The chat was deleted before the answer came."))
     if reply.status == Reply.Status.FAILED:
@@ -175,7 +173,7 @@ def _answer(session: ChatSession, message: Message, replies: list[Reply]) -> Gen
         finish_reason=reply.finish_reason,
         usage=reply.usage,
         timings=reply.timings,
-        replies=[MessageSchema.of_reply(item) for item in tuned_first(replies)],
+        replies=[MessageSchema.of_reply(item) for item in replies],
     )
 
 

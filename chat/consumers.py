@@ -165,7 +165,8 @@ class ChatConsumer(LiveConsumer):
 
     @database_sync_to_async
     def _reply_html(self, reply_id: str) -> str:
-        reply = Reply.objects.filter(pk=reply_id, message__session_id=self._session_id).first()
+        found = Reply.objects.filter(pk=reply_id, message__session_id=self._session_id)
+        reply = found.select_related("answerer").first()
         if reply is None:
             return ""
         self._lengths[reply_id] = len(reply.text)

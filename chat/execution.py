@@ -10,10 +10,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError
+from django.db.models import Prefetch
 
 from chat import lifecycle
 from chat.lifecycle import Lease, LeaseLostError
-from chat.models import Message, Reply
+from chat.models import Reply
+from chat.selectors import branch_of
 from common import storage
 from common.errors import UnavailableError
 from engine.client import Work
@@ -114,16 +116,16 @@ def _follow(work: Work, lease: Lease) -> dict[str, Any]:
 
 def _spec(reply_id: Any) -> GenerationSpec:
     reply = Reply.objects.select_related(
-        "message__session__job__base_model", "message__session__base_model"
+        "message__session", "answerer__base_model", "answerer__job__adapter"
     ).get(pk=reply_id)
-    session = reply.message.session
-    base_model = session.job.base_model if session.job else session.base_model
-    assert base_model is not None  # the table's constraint says so
+    answerer = reply.answerer
     adapter_path, adapter_digest = None, ""
-    if reply.target == Reply.Target.TUNED and session.job:
-        adapter_path, adapter_digest = _local_adapter(session.job.adapter)
+    if answerer.is_gone:
+        raise FileNotFoundError(f"the job of {answerer.label} is deleted")
+    if answerer.job is not None:
+        adapter_path, adapter_digest = _local_adapter(answerer.job.adapter)
     return GenerationSpec(
-        base_model=base_model_ref(base_model),
+        base_model=base_model_ref(answerer.base_model),
         turns=_turns(reply),
         sampling=SamplingParams.from_mapping(reply.sampling),
         adapter_path=adapter_path,
@@ -132,24 +134,21 @@ def _spec(reply_id: Any) -> GenerationSpec:
 
 
 def _turns(reply: Reply) -> list[ChatTurn]:
-    """The conversation as this target saw it: earlier messages with its own answers, then the new message."""
+    """The conversation as this model saw it: earlier messages with its own answers, then the new message."""
     session = reply.message.session
     turns: list[ChatTurn] = []
     system_prompt = session.settings.get("system_prompt", "")
     if system_prompt:
         turns.append({"role": "system", "content": system_prompt})
-    earlier = Message.objects.filter(
-        session=session, created_at__lt=reply.message.created_at
-    ).order_by("created_at")
-    for message in earlier.prefetch_related("replies"):
-        own = next(
-            (item for item in message.replies.all() if item.target == reply.target and item.text),
-            None,
-        )
-        if own is not None:
+    if reply.message.history is not None:
+        turns += reply.message.history
+    own = Reply.objects.filter(answerer=reply.answerer, is_chosen=True).exclude(text="")
+    rows = session.messages.prefetch_related(Prefetch("replies", own, to_attr="own"))
+    for message in branch_of(rows, reply.message.parent_id):
+        for earlier in message.own:
             turns += [
                 {"role": "user", "content": message.text},
-                {"role": "assistant", "content": own.text},
+                {"role": "assistant", "content": earlier.text},
             ]
     turns.append({"role": "user", "content": reply.message.text})
     return turns

@@ -37,10 +37,11 @@ def status_sentence(*, is_active: bool) -> str:
 
 def suggestions(session: ChatSession) -> list[str]:
     """First questions of the job's dataset: what the tuned model has learned to answer."""
-    if session.job is None:
+    job = session.main.job
+    if job is None:
         return []
     try:
-        examples = read_examples(session.job.dataset_version, limit=4 * SUGGESTIONS)
+        examples = read_examples(job.dataset_version, limit=4 * SUGGESTIONS)
     except OSError:
         # The dataset's file is of no further use to the adapter; without it the chat only loses its suggestions.
         return []

@@ -42,7 +42,7 @@ def claim(reply_id: uuid.UUID | str, worker_name: str) -> Lease | None:
     )
     if not changed:
         return None
-    reply = Reply.objects.select_related("message").get(pk=reply_id)
+    reply = Reply.objects.select_related("message", "answerer").get(pk=reply_id)
     lease = Lease(reply.pk, reply.message.session_id, token)
     _publish(
         lease.session_id,

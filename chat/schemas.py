@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
 from ninja import Field, Schema
 
-from chat.models import ChatSession, Message, Reply
+from chat.models import Answerer, ChatSession, Message, Reply
 from chat.sentences import failure_sentence
 from training.models import TrainingJob
 
@@ -42,13 +41,17 @@ class SessionSchema(Schema):
     updated_at: datetime
 
     @staticmethod
+    def resolve_job_id(session: ChatSession) -> UUID | None:
+        return session.main.job_id
+
+    @staticmethod
     def resolve_model_name(session: ChatSession) -> str | None:
-        return session.base_model.name if session.base_model else None
+        is_base = session.main.kind == Answerer.Kind.BASE
+        return session.main.base_model.name if is_base else None
 
     @staticmethod
     def resolve_base_model_name(session: ChatSession) -> str:
-        base_model = session.job.base_model if session.job else session.base_model
-        return base_model.name if base_model else ""
+        return session.main.base_model.name
 
 
 class MessageSchema(Schema):
@@ -100,12 +103,8 @@ def turns_in_order(messages: list[Message]) -> list[MessageSchema]:
     turns: list[MessageSchema] = []
     for message in messages:
         turns.append(MessageSchema.of_message(message))
-        turns += [MessageSchema.of_reply(reply) for reply in tuned_first(message.replies.all())]
+        turns += [MessageSchema.of_reply(reply) for reply in message.replies.all()]
     return turns
-
-
-def tuned_first(replies: Iterable[Reply]) -> list[Reply]:
-    return sorted(replies, key=lambda reply: reply.target == Reply.Target.BASE)
 
 
 class MessageList(Schema):

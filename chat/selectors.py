@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.utils.translation import gettext as _
 
-from chat.models import ChatSession, Message, Reply
+from chat.models import Answerer, ChatSession, Message, Reply
 from common.errors import NotFoundError
 from training.models import TrainingJob
 from training.selectors import completed_jobs
@@ -19,7 +20,13 @@ ACTIVE = (Reply.Status.PENDING, Reply.Status.RUNNING)
 
 
 def sessions_visible_to(user: Person) -> QuerySet[ChatSession]:
-    return ChatSession.objects.visible_to(user).select_related("job__base_model", "base_model")
+    """With the models that answer in them, newest first; those that programs made are left out."""
+    return _with_answerers(user).filter(kind=ChatSession.Kind.CHAT)
+
+
+def _with_answerers(user: Person) -> QuerySet[ChatSession]:
+    answerers = Answerer.objects.select_related("job", "base_model")
+    return ChatSession.objects.visible_to(user).prefetch_related(Prefetch("answerers", answerers))
 
 
 def get_session(user: Person, session_id: UUID | str) -> ChatSession:
@@ -29,7 +36,7 @@ def get_session(user: Person, session_id: UUID | str) -> ChatSession:
         NotFoundError: no such session, or it is somebody else's.
     """
     try:
-        session = sessions_visible_to(user).filter(pk=session_id).first()
+        session = _with_answerers(user).filter(pk=session_id).first()
     except (ValidationError, ValueError):
         session = None
     if session is None:
@@ -38,8 +45,20 @@ def get_session(user: Person, session_id: UUID | str) -> ChatSession:
 
 
 def messages(session: ChatSession) -> list[Message]:
-    """The session's messages with their replies, oldest first."""
-    return list(session.messages.prefetch_related("replies").order_by("created_at"))
+    """The branch in view: its messages with their chosen replies, oldest first."""
+    chosen = Reply.objects.filter(is_chosen=True).select_related("answerer")
+    rows = session.messages.prefetch_related(Prefetch("replies", chosen))
+    return branch_of(rows, session.head_id)
+
+
+def branch_of(rows: Iterable[Message], head_id: UUID | None) -> list[Message]:
+    """The messages from the first one to the head, out of all of a session."""
+    by_id = {message.pk: message for message in rows}
+    branch: list[Message] = []
+    while (message := by_id.pop(head_id, None)) is not None:
+        branch.append(message)
+        head_id = message.parent_id
+    return branch[::-1]
 
 
 def talkable_jobs(user: Person) -> QuerySet[TrainingJob]:

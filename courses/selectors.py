@@ -79,7 +79,7 @@ def _next_step(
     active = next((job for job in jobs if job.is_active), None)
     if active:
         return NextStep(Next.WATCH, job=active)
-    talked_about = {session.job_id for session in sessions}
+    talked_about = {answerer.job_id for session in sessions for answerer in session.answerers.all()}
     untried = next((job for job in tuned_jobs if job.pk not in talked_about), None)
     if untried:
         return NextStep(Next.TALK, job=untried)

@@ -43,5 +43,4 @@ def facts(reply: Reply) -> list[str]:
 @register.filter
 def base_model_name(session: ChatSession) -> str:
     """The base model that is talked to, or on which the adapter stands."""
-    base_model = session.job.base_model if session.job else session.base_model
-    return base_model.name if base_model else ""
+    return session.main.base_model.name

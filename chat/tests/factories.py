@@ -8,7 +8,7 @@ from typing import Any
 from accounts.models import User
 from chat import lifecycle, services
 from chat.lifecycle import Lease
-from chat.models import ChatSession, Message, Reply
+from chat.models import Answerer, ChatSession, Message, Reply
 from training.models import TrainingJob
 from training.tests.factories import make_base_model, make_completed_job
 
@@ -32,8 +32,8 @@ def make_message(session: ChatSession, text: str = "Who waters bed 3?", **sampli
     return services.send_message(session, text=text, sampling=sampling)
 
 
-def reply_of(message: Message, target: str = Reply.Target.BASE) -> Reply:
-    return message.replies.get(target=target)
+def reply_of(message: Message, target: str = Answerer.Kind.BASE) -> Reply:
+    return message.replies.get(answerer__kind=target)
 
 
 def start_reply(reply: Reply) -> Lease:
@@ -54,7 +54,7 @@ def finish_reply(lease: Lease, *, finish_reason: str = "stop") -> None:
     lifecycle.complete(lease, finish_reason=finish_reason, usage=USAGE, timings=TIMINGS)
 
 
-def make_answer(message: Message, *pieces: str, target: str = Reply.Target.BASE) -> Reply:
+def make_answer(message: Message, *pieces: str, target: str = Answerer.Kind.BASE) -> Reply:
     """A completed reply."""
     reply = reply_of(message, target)
     lease = start_reply(reply)

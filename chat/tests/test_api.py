@@ -18,7 +18,7 @@ from django.urls import resolve
 from accounts.models import User
 from accounts.tokens import create_token
 from chat import api, lifecycle
-from chat.models import ChatSession, Message, Reply
+from chat.models import Answerer, ChatSession, Message, Reply
 from chat.tests.factories import (
     finish_reply,
     make_answer,
@@ -129,7 +129,7 @@ def test_messages_come_in_reading_order_with_the_tuned_answer_first(
 ) -> None:
     session = make_tuned_session(student)
     message = make_message(session, "Who waters bed 3?")
-    for target in (Reply.Target.BASE, Reply.Target.TUNED):
+    for target in (Answerer.Kind.BASE, Answerer.Kind.TUNED):
         make_answer(message, f"from {target}", target=target)
     answer = client_of(student).get(f"/api/chat/sessions/{session.pk}/messages").json()
     assert answer["count"] == 3

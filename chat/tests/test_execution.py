@@ -60,7 +60,7 @@ def test_tuned_and_base_answer_the_same_message_from_one_resident_model(
     assert all(reply.usage["completion_tokens"] > 0 for reply in replies.values())
     assert replies["tuned"].text != replies["base"].text
     again = answer_all(
-        services.create_session(compared.owner, job_id=compared.job_id, is_compared=True),
+        services.create_session(compared.owner, job_id=compared.main.job_id, is_compared=True),
         "Who waters bed 3?",
     )
     assert {target: reply.text for target, reply in again.items()} == {
@@ -105,10 +105,10 @@ def test_stop_keeps_the_text_so_far(student: User) -> None:
 def test_missing_adapter_files_are_a_failure_in_words_and_the_next_chat_works(
     compared: ChatSession,
 ) -> None:
-    assert compared.job is not None
-    storage.delete_prefix(compared.job.adapter.prefix)
+    assert compared.main.job is not None
+    storage.delete_prefix(compared.main.job.adapter.prefix)
     # A digest that no cache on this host knows, so that the files are needed.
-    Adapter.objects.filter(job=compared.job).update(digest="f" * 64)
+    Adapter.objects.filter(job=compared.main.job).update(digest="f" * 64)
     replies = answer_all(compared, "Who waters bed 3?")
     assert (replies["tuned"].status, replies["tuned"].error_code) == (
         Reply.Status.FAILED,

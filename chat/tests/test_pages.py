@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from chat.fragments import suggestions
-from chat.models import ChatSession, Message, Reply
+from chat.models import Answerer, ChatSession, Message, Reply
 from chat.tests.factories import (
     make_answer,
     make_base_session,
@@ -128,7 +128,7 @@ def test_one_click_opens_a_chat_with_the_newest_tuned_model_beside_its_base(
     )
     session = ChatSession.objects.get()
     assert response["Location"] == reverse("chat:session_detail", args=[session.pk])
-    assert session.job == job
+    assert session.main.job == job
     assert session.is_compared
 
 
@@ -167,7 +167,7 @@ def test_a_base_model_is_talked_to_alone(student: User, client_of: SignIn) -> No
         reverse("chat:session_new"), {"model": f"base:{model.name}", "is_compared": "on"}
     )
     session = ChatSession.objects.get()
-    assert session.base_model == model
+    assert session.main.base_model == model
     assert not session.is_compared
 
 
@@ -204,7 +204,7 @@ def test_a_wrong_model_is_refused_with_a_sentence(
 def test_the_conversation_stands_whole_after_a_reload(student: User, client_of: SignIn) -> None:
     session = make_tuned_session(student)
     message = make_message(session, "Who waters bed 3?")
-    make_answer(message, "Class **3B**.", target=Reply.Target.TUNED)
+    make_answer(message, "Class **3B**.", target=Answerer.Kind.TUNED)
     lease = start_reply(reply_of(message))
     write_pieces(lease, ["  I do\n", "not know"])
     page = _page(client_of(student), "session_detail", session)
@@ -436,8 +436,8 @@ def test_a_conversation_costs_the_same_for_many_turns(
     session = make_tuned_session(student)
     for number in range(6):
         message = make_message(session, f"Question {number}")
-        for target in Reply.Target.values:
+        for target in Answerer.Kind.values:
             make_answer(message, "Answer", target=target)
     client = client_of(student)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         client.get(reverse("chat:session_detail", args=[session.pk]))

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from chat.services import create_session
 from courses.selectors import Next, home_of
 from courses.starter import starter_records
 from datasets_app.models import Dataset
@@ -60,7 +61,7 @@ def test_the_next_step_follows_what_is_there(student: User) -> None:
     assert home_of(student).next_step.kind == Next.WATCH
     complete(job)
     assert home_of(student).next_step.kind == Next.TALK
-    student.chat_sessions.create(name="Hello", job=job)
+    create_session(student, job_id=job.pk)
     assert home_of(student).next_step.kind == Next.GO_ON
 
 

@@ -11,13 +11,15 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from chat import lifecycle
-from chat.models import ChatSession, Message, Reply
+from chat.models import Answerer, ChatSession, Message, Reply
 from chat.selectors import active_reply_ids, talkable_jobs
 from chat.tasks import answer
 from common.errors import ConflictError, Fault, InvalidInputError
 from common.poke import poke_on_commit
 from engine.config import InvalidConfigError, SamplingParams
+from modelhub.models import BaseModel
 from modelhub.selectors import get_base_model
+from training.models import TrainingJob
 from training.selectors import get_job
 from training.sentences import fault_sentence
 
@@ -55,21 +57,46 @@ def create_session(
         raise InvalidInputError(
             _("The chat was not opened, because some settings can not be used."), faults=faults
         )
-    session = ChatSession(owner=owner, settings=clean)
-    if job_id is not None:
-        job = get_job(owner, job_id)
-        if not talkable_jobs(owner).filter(pk=job.pk).exists():
-            raise ConflictError(
-                _("This job has no adapter to talk to yet. Wait until it is completed.")
-            )
-        session.job = job
-        session.is_compared = is_compared
-        session.name = clean_name(name) or job.name[:MAX_NAME_CHARACTERS]
+    if job_id is None:
+        answerers = [_base_answerer(get_base_model(str(model_name)))]
     else:
-        session.base_model = get_base_model(str(model_name))
-        session.name = clean_name(name) or session.base_model.name[:MAX_NAME_CHARACTERS]
-    session.save(force_insert=True)
+        job = _talkable_job(owner, job_id)
+        answerers = [_tuned_answerer(job)]
+        if is_compared:
+            answerers.append(_base_answerer(job.base_model))
+    session = ChatSession(owner=owner, settings=clean, name=clean_name(name) or answerers[0].label)
+    with transaction.atomic():
+        session.save(force_insert=True)
+        for position, answerer in enumerate(answerers):
+            answerer.session, answerer.position = session, position
+        Answerer.objects.bulk_create(answerers)
     return session
+
+
+def _talkable_job(owner: User, job_id: UUID | str) -> TrainingJob:
+    job = get_job(owner, job_id)
+    if not talkable_jobs(owner).filter(pk=job.pk).exists():
+        raise ConflictError(
+            _("This job has no adapter to talk to yet. Wait until it is completed.")
+        )
+    return job
+
+
+def _tuned_answerer(job: TrainingJob) -> Answerer:
+    return Answerer(
+        kind=Answerer.Kind.TUNED,
+        label=job.name[:MAX_NAME_CHARACTERS],
+        job=job,
+        base_model=job.base_model,
+    )
+
+
+def _base_answerer(base_model: BaseModel) -> Answerer:
+    return Answerer(
+        kind=Answerer.Kind.BASE,
+        label=base_model.name[:MAX_NAME_CHARACTERS],
+        base_model=base_model,
+    )
 
 
 def send_message(
@@ -88,14 +115,16 @@ def send_message(
         raise InvalidInputError(str(faults[0].message), faults=faults)
     with transaction.atomic():
         # The lock keeps two windows of one person from sending at the same moment.
-        ChatSession.objects.select_for_update().get(pk=session.pk)
+        locked = ChatSession.objects.select_for_update().get(pk=session.pk)
         if active_reply_ids(session):
             raise ConflictError(_("The model is still answering. Wait for it, or stop it first."))
-        message = Message.objects.create(session=session, text=text)
-        for target in _targets(session):
-            reply = Reply.objects.create(message=message, target=target, sampling=params)
+        answerers = _present_answerers(session)
+        message = Message.objects.create(session=session, parent_id=locked.head_id, text=text)
+        for answerer in answerers:
+            reply = Reply.objects.create(message=message, answerer=answerer, sampling=params)
             poke_on_commit(answer, str(reply.pk))
-        session.save(update_fields=["updated_at"])
+        session.head = message
+        session.save(update_fields=["head", "updated_at"])
     return message
 
 
@@ -128,10 +157,21 @@ def clean_name(name: str) -> str:
     return " ".join(visible.split())[:MAX_NAME_CHARACTERS]
 
 
-def _targets(session: ChatSession) -> list[Reply.Target]:
-    if session.job_id is None:
-        return [Reply.Target.BASE]
-    return [Reply.Target.TUNED, Reply.Target.BASE] if session.is_compared else [Reply.Target.TUNED]
+def _present_answerers(session: ChatSession) -> list[Answerer]:
+    """Those that can still answer.
+
+    Raises:
+        ConflictError: the adapters of all of them were deleted.
+    """
+    answerers = [answerer for answerer in session.answerers.all() if not answerer.is_gone]
+    if not answerers:
+        raise ConflictError(
+            _(
+                "The training job of this chat was deleted, and its adapter with it. "
+                "You can still read the chat; begin a new one to go on with another model."
+            )
+        )
+    return answerers
 
 
 def _message_text(text: str, faults: list[Fault]) -> str:
