@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.forms.boundfield import BoundField
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
 from accounts.models import Cohort, User
 from common.errors import Fault
@@ -20,11 +17,8 @@ from datasets_app.models import Dataset
 from datasets_app.selectors import datasets_visible_to, latest_version
 from engine.catalog import DEFAULT_BASE_MODEL
 from engine.config import (
-    InvalidValueError,
     LoraHyperparameters,
-    Parameter,
     TrainingHyperparameters,
-    read_value,
 )
 from engine.presets import (
     DEFAULT_LORA_PRESET,
@@ -36,10 +30,10 @@ from engine.presets import (
 )
 from modelhub.models import BaseModel
 from modelhub.selectors import base_models
+from training.fields import parameter_field
 from training.models import TrainingJob
 from training.preflight.draft import Draft
 from training.sample_prompts import MAX_SAMPLE_PROMPTS
-from training.sentences import fault_sentence
 
 LORA_PREFIX = "lora_config"
 TRAINING_PREFIX = "training_config"
@@ -62,150 +56,6 @@ OWN_SETTINGS = "own"
 SIMPLE_FIELDS = ("training_config.learning_rate", "training_config.num_epochs", "lora_config.r")
 
 EVALUATION_FIELDS = ("eval_dataset", "sample_prompts")
-
-CHOICE_LABELS: dict[str, dict[str, str | Promise]] = {
-    "variant": {"lora": "LoRA", "rslora": "rsLoRA", "dora": "DoRA", "qlora": "QLoRA"},
-    "bias": {
-        "none": pgettext_lazy("biases", "None"),
-        "lora_only": gettext_lazy("Those of the target layers"),
-        "all": pgettext_lazy("biases", "All"),
-    },
-    "overlong": {
-        "keep_answer": gettext_lazy("Shorten the question"),
-        "drop": gettext_lazy("Leave the example out"),
-    },
-    "optimizer": {"adamw": "AdamW", "adafactor": "Adafactor"},
-    "lr_scheduler": {
-        "constant": gettext_lazy("Constant"),
-        "linear": gettext_lazy("Straight line"),
-        "cosine": gettext_lazy("Soft curve"),
-    },
-    "kept_adapter": {
-        "best": gettext_lazy("The best one"),
-        "last": gettext_lazy("The last one"),
-    },
-    "gradient_checkpointing": {
-        "auto": gettext_lazy("Auto"),
-        "on": pgettext_lazy("gradient checkpointing", "Always"),
-        "off": pgettext_lazy("gradient checkpointing", "Never"),
-    },
-}
-"""By parameter: the same value may mean something else elsewhere."""
-
-PAIR_SEPARATOR = re.compile("[,、]")
-
-
-class NumberField(forms.Field):
-    """A number typed by a person: full-width digits are fine, its range comes from the parameter."""
-
-    def __init__(self, parameter_name: str, parameter: Parameter, **kwargs: Any) -> None:
-        self.parameter_name = parameter_name
-        self.parameter = parameter
-        is_integer = parameter.kind == "integer"
-        limits = {"min": parameter.minimum, "max": parameter.maximum}
-        attributes = {name: f"{value:.15g}" for name, value in limits.items() if value is not None}
-        attributes["step"] = "1" if is_integer else "any"
-        super().__init__(widget=forms.NumberInput(attrs=attributes), **kwargs)
-
-    def prepare_value(self, value: Any) -> Any:
-        return f"{value:g}" if isinstance(value, float) else value
-
-    def clean(self, value: Any) -> Any:
-        try:
-            return read_value(self.parameter_name, self.parameter, _read_number(value))
-        except InvalidValueError as fault:
-            raise ValidationError(fault_sentence(fault), code=fault.reason) from fault
-
-
-class ModulesField(forms.MultipleChoiceField):
-    """The target layers."""
-
-    def __init__(self, parameter_name: str, parameter: Parameter, **kwargs: Any) -> None:
-        self.parameter_name = parameter_name
-        self.parameter = parameter
-        choices = [(name, name) for name in LoraHyperparameters().target_modules]
-        super().__init__(choices=choices, widget=forms.CheckboxSelectMultiple, **kwargs)
-
-    def clean(self, value: Any) -> Any:
-        try:
-            return read_value(self.parameter_name, self.parameter, value or [])
-        except InvalidValueError as fault:
-            raise ValidationError(fault_sentence(fault), code=fault.reason) from fault
-
-
-class PatternField(forms.Field):
-    """Values of single layers, typed as `q_proj=16, down_proj=4`; full-width characters are fine."""
-
-    def __init__(self, parameter_name: str, parameter: Parameter, **kwargs: Any) -> None:
-        self.parameter_name = parameter_name
-        self.parameter = parameter
-        attributes = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
-        super().__init__(widget=forms.TextInput(attrs=attributes), required=False, **kwargs)
-
-    def prepare_value(self, value: Any) -> Any:
-        return pattern_text(value) if isinstance(value, Mapping) else value
-
-    def clean(self, value: Any) -> Any:
-        try:
-            pattern = value if isinstance(value, Mapping) else self._read_pairs(value or "")
-            return read_value(self.parameter_name, self.parameter, pattern)
-        except InvalidValueError as fault:
-            raise ValidationError(fault_sentence(fault), code=fault.reason) from fault
-
-    def _read_pairs(self, text: str) -> dict[str, float | int | str]:
-        pattern: dict[str, float | int | str] = {}
-        for pair in PAIR_SEPARATOR.split(unicodedata.normalize("NFKC", text)):
-            if not pair.strip():
-                continue
-            layer, equals, number = (part.strip() for part in pair.partition("="))
-            if not (layer and equals and number):
-                raise InvalidValueError(self.parameter_name, "not_a_pattern")
-            if layer in pattern:
-                raise InvalidValueError(self.parameter_name, "layer_twice")
-            pattern[layer] = _read_number(number)
-        return pattern
-
-
-def pattern_text(pattern: Mapping[str, float | int]) -> str:
-    """A pattern as people type it."""
-    return ", ".join(f"{layer}={value:g}" for layer, value in pattern.items())
-
-
-def choice_label(parameter_name: str, value: str) -> str | Promise:
-    """A choice in words."""
-    return CHOICE_LABELS.get(parameter_name, {}).get(value, value)
-
-
-def _read_number(value: Any) -> float | int | str:
-    """The number in a text, or the text itself where there is none."""
-    text = (
-        unicodedata.normalize("NFKC", "" if value is None else str(value))
-        .strip()
-        .replace("\u2212", "-")
-    )
-    if "_" in text:
-        return text
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def _parameter_field(name: str, parameter: Parameter) -> forms.Field:
-    words: dict[str, Any] = {
-        "label": gettext_lazy(parameter.label),
-        "help_text": gettext_lazy(parameter.help),
-    }
-    if parameter.kind == "modules":
-        return ModulesField(name, parameter, **words)
-    if parameter.kind == "choice":
-        choices = [(value, choice_label(name, value)) for value in parameter.choices]
-        return forms.ChoiceField(choices=choices, **words)
-    if parameter.kind == "pattern":
-        return PatternField(name, parameter, **words)
-    return NumberField(name, parameter, **words)
 
 
 class DatasetChoice(forms.ModelChoiceField):
@@ -312,7 +162,7 @@ class TrainingJobForm(forms.Form):
                 required=False,
             )
             for name, parameter in KINDS[prefix].parameters().items():
-                self.fields[f"{prefix}.{name}"] = _parameter_field(name, parameter)
+                self.fields[f"{prefix}.{name}"] = parameter_field(name, parameter)
 
     def _offer_cohorts(self, user: User) -> None:
         """A choice only where there is one: of a single class the service knows by itself."""

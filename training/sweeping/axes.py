@@ -21,6 +21,7 @@ from engine.config import (
 )
 from training.models import Sweep, TrainingJob
 from training.sentences import fault_sentence
+from training.setting_words import choice_label
 
 MAX_AXES = 2
 MAX_JOBS = 12
@@ -111,9 +112,15 @@ def listed(parts: Iterable[str]) -> str:
 def combination_text(axes: Sequence[Axis], combination: Combination) -> str:
     """As it stands in a job's name: learning rate 0.001, rank 8."""
     return listed(
-        f"{axis.label.lower()} {value_text(value)}"
+        f"{axis.label.lower()} {_in_words(axis, value)}"
         for axis, value in zip(axes, combination, strict=True)
     )
+
+
+def _in_words(axis: Axis, value: Any) -> str:
+    if isinstance(value, str):
+        return str(choice_label(axis.parameter_name, value))
+    return value_text(value)
 
 
 def read_axes(orders: Sequence[AxisOrder], faults: list[Fault]) -> list[Axis]:

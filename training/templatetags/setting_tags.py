@@ -7,7 +7,7 @@ from typing import Any
 
 from django import template
 
-from training.forms import choice_label, pattern_text
+from training.setting_words import choice_label, pattern_text
 from training.sweeping.axes import value_text
 
 register = template.Library()

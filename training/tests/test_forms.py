@@ -15,12 +15,12 @@ from training.forms import (
     LORA_PREFIX,
     TRAINING_PREFIX,
     TrainingJobForm,
-    choice_label,
     default_values,
     job_values,
     preset_values,
 )
 from training.models import TrainingJob
+from training.setting_words import choice_label
 from training.tests.factories import (
     make_base_model,
     make_dataset_version,

@@ -20,7 +20,7 @@ from training.services.sweeping import (
     plan_sweep,
     queue_refusal,
 )
-from training.sweeping.axes import AxisOrder
+from training.sweeping.axes import Axis, AxisOrder, combination_text
 from training.tests.factories import (
     make_completed_job,
     make_dataset_version,
@@ -299,3 +299,8 @@ def test_deleting_a_sweep_keeps_its_jobs(student: User, source: TrainingJob) -> 
     sweep = create_sweep(student, order(source))
     delete_sweep(sweep)
     assert TrainingJob.objects.filter(sweep=None, status="pending").count() == 3
+
+
+def test_a_choice_stands_in_words_in_a_jobs_name() -> None:
+    axis = Axis("training_config.lr_scheduler", ("constant", "cosine"))
+    assert combination_text([axis], ("cosine",)) == "learning-rate schedule Soft curve"

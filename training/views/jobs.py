@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -24,15 +24,11 @@ from engine.config import Parameter
 from training.curves.choices import curve_choices
 from training.curves.view import CurveView
 from training.downloads import adapter_response
-from training.forms import (
-    choice_label,
-    pattern_text,
-)
 from training.fragments import all_pieces, job_context, render_pieces
 from training.models import TrainingJob
 from training.notebook.page import notebook_context
 from training.services import ending
-from training.templatetags.training_tags import NOTHING
+from training.templatetags.setting_tags import setting_words
 from training.views.finding import get_job_or_404
 
 
@@ -151,18 +147,8 @@ def _settings_rows(
     return [
         (
             gettext_lazy(parameter.label),
-            _setting_text(name, values[name]),
+            setting_words(values[name], name),
             gettext_lazy(parameter.help),
         )
         for name, parameter in parameters.items()
     ]
-
-
-def _setting_text(name: str, value: Any) -> str:
-    if isinstance(value, Mapping):
-        return pattern_text(value) or NOTHING
-    if isinstance(value, list):
-        return ", ".join(value)
-    if isinstance(value, float):
-        return f"{value:g}"
-    return str(choice_label(name, value))

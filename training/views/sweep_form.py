@@ -15,9 +15,9 @@ from django.utils.translation import gettext_lazy
 
 from common.errors import Fault
 from engine.config import Parameter
-from training.forms import _read_number, choice_label
 from training.models import Sweep, TrainingJob
 from training.services.sweeping import SweepOrder
+from training.setting_words import choice_label, read_number
 from training.sweeping.axes import MAX_AXES, AxisOrder, swept_parameters, value_text
 from training.templatetags.setting_tags import NOTHING, setting_words
 
@@ -131,7 +131,7 @@ def read_values(axis_name: str, text: str) -> list[Any]:
     parameter = swept_parameters()[axis_name]
     normal = unicodedata.normalize("NFKC", text)
     if parameter.kind != "choice":
-        return [_read_number(part) for part in NUMBER_SEPARATORS.split(normal) if part]
+        return [read_number(part) for part in NUMBER_SEPARATORS.split(normal) if part]
     parts = [part.strip() for part in CHOICE_SEPARATORS.split(normal)]
     return [_read_choice(axis_name, parameter, part) for part in parts if part]
 
