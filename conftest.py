@@ -129,6 +129,14 @@ def _redis_process() -> Iterator[str]:
         server.stop()
 
 
+@pytest.fixture(autouse=True)
+def _nobody_was_silent() -> None:
+    """A test that found Redis away spares no other one the wait."""
+    from common.redis_pause import redis_pause
+
+    redis_pause.end()
+
+
 @pytest.fixture
 def redis_server(_redis_process: str) -> Iterator[str]:
     """The address of an empty, real Redis; the channel layer and Celery use it during this test."""

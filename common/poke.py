@@ -10,6 +10,8 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from common.redis_pause import redis_pause
+
 logger = logging.getLogger(__name__)
 
 
@@ -20,7 +22,11 @@ def poke_on_commit(task: Task, *args: Any) -> None:
 
 def poke(task: Task, *args: Any) -> None:
     """Queue task(*args); when Redis is away the patrol of a worker finds the row."""
+    if redis_pause.is_on:
+        return
     try:
-        task.delay(*args)
+        # Not tried again: whoever asked waits for the answer meanwhile.
+        task.apply_async(args, retry=False)
     except (OperationalError, RedisError, OSError) as error:
+        redis_pause.begin()
         logger.warning("%s%s not queued: %s", task.name, args, error)

@@ -200,7 +200,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "global_keyprefix": "llmlora:",
-    "socket_timeout": 10,
+    # Whoever starts a job waits this long for a Redis that takes connections and answers nothing.
+    "socket_timeout": 4,
     "socket_connect_timeout": 2,
     "health_check_interval": 15,
 }

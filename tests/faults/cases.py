@@ -173,7 +173,7 @@ def f09_redis_frozen(room: Classroom, digest: str) -> list[str]:
         room.stack.redis.signal(signal.SIGCONT)
     wait_for_end(room, [job_id])
     found = broken_invariants(room, [job_id], digest=digest)
-    if status != 200 or seconds > 30:
+    if status != 200 or seconds > 15:
         found.append(f"F-09 status {status}, the order took {seconds:.1f} s")
     return found
 

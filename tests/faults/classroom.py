@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -10,6 +11,9 @@ from typing import Any
 
 from tests.faults.stack import Stack
 
+SERVER_SECONDS = 60.0
+"""A killed server is up again within this time, on a busy machine as well."""
+AGAIN_SECONDS = 0.1
 PASSWORD = "correct-horse-battery"
 RECORDS = [
     {"instruction": f"Who waters bed {number}?", "output": f"Class {number}B."}
@@ -99,7 +103,8 @@ class Classroom:
             "lora_config": {"r": 2, "alpha": 4},
             "training_config": TRAINING | training,
         }
-        for _ in range(100):
+        deadline = time.monotonic() + SERVER_SECONDS
+        while time.monotonic() < deadline:
             status, body = self.call(
                 "POST", "/api/training/jobs", order, student, **{"Idempotency-Key": key}
             )
@@ -108,4 +113,5 @@ class Classroom:
                     self.accepted.append(body["id"])
                 return str(body["id"])
             assert status in (0, 503), (status, body)
+            time.sleep(AGAIN_SECONDS)
         raise AssertionError("the server did not come back")
