@@ -9,6 +9,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from common.sentences import joined
 from engine.config import InvalidValueError
 from modelhub.sentences import engine_failure_sentence
 from training.models import TrainingEvent, TrainingJob
@@ -131,7 +132,7 @@ def _plan_sentence(plan: dict[str, Any]) -> str:
         "steps": _grouped(plan["total_steps"]),
         "parameters": _grouped(plan["trainable_parameters"]),
     }
-    return " ".join([text, *_plan_notes(plan)])
+    return joined([text, *_plan_notes(plan)])
 
 
 def _plan_notes(plan: dict[str, Any]) -> Iterator[str]:
@@ -161,7 +162,7 @@ def _plan_notes(plan: dict[str, Any]) -> Iterator[str]:
 def _finish_sentence(payload: dict[str, Any]) -> str:
     match payload["status"]:
         case "completed":
-            return " ".join(filter(None, [_completion_sentence(payload), _kept_sentence(payload)]))
+            return joined([_completion_sentence(payload), _kept_sentence(payload)])
         case "cancelled":
             return _("The job was cancelled.")
     return engine_failure_sentence(payload["error_code"], payload["error_params"])

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
+from common.sentences import joined
 from training.charts import Point, nice_ticks, smooth, whole_ticks
 from training.comparing.plots import LineOrder, Plot, build_plot
 from training.curves.axes import LONGEST_IN_MINUTES, LONGEST_IN_SECONDS
@@ -59,7 +60,7 @@ def _plot(name: str, title: str, lines: list[LineOrder], axis: CommonAxis) -> Pl
     return build_plot(
         name=name,
         title=title,
-        description=" ".join(_descriptions(lines)),
+        description=joined(_descriptions(lines)),
         x_label=axis.label,
         lines=lines,
         x_end=axis.end,

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
+from django.utils.translation import gettext as _
+
 from training.comparing.answers import SharedPrompt, shared_prompts
 from training.comparing.curves import comparison_plots
 from training.comparing.differences import Difference, differences_of
@@ -27,7 +29,7 @@ class ComparedJob:
 
     @property
     def label(self) -> str:
-        return f"{self.letter}: {self.job.name}"
+        return _("%(letter)s: %(name)s") % {"letter": self.letter, "name": self.job.name}
 
     @property
     def can_chat(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from common.sentences import joined
 from training.curves.reading import Measurements
 from training.models import TrainingJob
 from training.plotting.scales import plain_number
@@ -17,7 +18,7 @@ def describe_loss(job: TrainingJob, measurements: Measurements) -> str:
             _("The untouched base model has a held-out loss of %(loss).3f.")
             % {"loss": job.baseline_loss}
         )
-    return " ".join(filter(None, sentences))
+    return joined(sentences)
 
 
 def _training_sentence(measurements: Measurements) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from common.sentences import joined
 from training.charts import Point, Tick
 from training.comparing.plots import LineOrder, Plot, build_plot
 from training.models import TrainingJob
@@ -126,7 +127,7 @@ def _segments(rows: Sequence[SweepRow], across: int, places: Places) -> list[lis
 
 
 def _description(board: SweepBoard, words: Words) -> str:
-    return " ".join(
+    return joined(
         _("%(values)s: %(loss).3f.")
         % {
             "values": row_words(row, words),
