@@ -24,7 +24,7 @@ MODULE_SETS: dict[str, tuple[str, ...]] = {
 }
 """Short names for several target modules, legal wherever their names are."""
 
-Kind = Literal["integer", "number", "choice", "modules", "pattern"]
+Kind = Literal["integer", "number", "choice", "modules", "pattern", "strings"]
 
 
 def _(message: str) -> str:
@@ -41,6 +41,7 @@ class Parameter:
         minimum: smallest legal value, inclusive; of a pattern, of each of its values.
         maximum: largest legal value, inclusive.
         is_integer: whether the values of a pattern are whole numbers.
+        most_items, most_characters: of a tuple of strings.
         choices: legal values of a choice.
         label: its name, an English message id.
         help: one sentence on its consequence, an English message id.
@@ -55,6 +56,8 @@ class Parameter:
     choices: tuple[str, ...] = ()
     advanced: bool = False
     is_integer: bool = False
+    most_items: int = 0
+    most_characters: int = 0
 
 
 class InvalidValueError(ValueError):
@@ -124,7 +127,7 @@ def read_value(name: str, parameter: Parameter, value: Any) -> Any:
 
     Raises:
         InvalidValueError: reason is one of not_a_number, not_an_integer, out_of_range, not_a_choice, no_modules,
-            not_a_pattern.
+            not_a_pattern, not_strings, too_many, too_long.
     """
     if parameter.kind == "choice":
         if value not in parameter.choices:
@@ -134,21 +137,23 @@ def read_value(name: str, parameter: Parameter, value: Any) -> Any:
         return _read_modules(name, value)
     if parameter.kind == "pattern":
         return _read_pattern(name, parameter, value)
+    if parameter.kind == "strings":
+        return _read_strings(name, parameter, value)
     return _read_number(name, parameter, value, is_integer=parameter.kind == "integer")
 
 
 def _read_number(name: str, parameter: Parameter, value: Any, *, is_integer: bool) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidValueError(name, "not_a_number")
-    if not math.isfinite(value):
+    # A whole number of any length is finite, and may be too long for a float.
+    if isinstance(value, float) and not math.isfinite(value):
         raise InvalidValueError(name, "not_a_number")
     if is_integer and value != int(value):
         raise InvalidValueError(name, "not_an_integer")
-    number = int(value) if is_integer else float(value)
     low, high = parameter.minimum, parameter.maximum
-    if (low is not None and number < low) or (high is not None and number > high):
+    if (low is not None and value < low) or (high is not None and value > high):
         raise InvalidValueError(name, "out_of_range", minimum=low, maximum=high)
-    return number
+    return int(value) if is_integer else float(value)
 
 
 def _read_modules(name: str, value: Any) -> tuple[str, ...]:
@@ -175,6 +180,19 @@ def _read_pattern(name: str, parameter: Parameter, value: Any) -> dict[str, int 
         for module in TARGET_MODULES
         if module in value
     }
+
+
+def _read_strings(name: str, parameter: Parameter, value: Any) -> tuple[str, ...]:
+    """Strings without the empty ones and without repetitions, in their order."""
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+        raise InvalidValueError(name, "not_strings")
+    kept = tuple(dict.fromkeys(text for text in texts if text))
+    if len(kept) > parameter.most_items:
+        raise InvalidValueError(name, "too_many", maximum=parameter.most_items)
+    if any(len(text) > parameter.most_characters for text in kept):
+        raise InvalidValueError(name, "too_long", maximum=parameter.most_characters)
+    return kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -506,6 +524,46 @@ class SamplingParams(_Settings):
         maximum=2**32 - 1,
         label=_("Seed"),
         help=_("The same seed, settings and conversation give the same answer."),
+    )
+    top_k: int = _parameter(
+        0,
+        kind="integer",
+        minimum=0,
+        maximum=1000,
+        label=_("Top-k"),
+        help=_("Draws only from this many of the likeliest tokens. 0 sets no limit."),
+        advanced=True,
+    )
+    repetition_penalty: float = _parameter(
+        1.0,
+        kind="number",
+        minimum=0.5,
+        maximum=2,
+        label=_("Repetition penalty"),
+        help=_(
+            "Above 1, tokens that stand in the conversation already become less likely; 1 changes nothing."
+        ),
+        advanced=True,
+    )
+    stop: tuple[str, ...] = _parameter(
+        (),
+        kind="strings",
+        most_items=4,
+        most_characters=64,
+        label=_("Stop texts"),
+        help=_("The answer ends before the first of these texts, at most four."),
+        advanced=True,
+    )
+    logprobs: int = _parameter(
+        0,
+        kind="integer",
+        minimum=0,
+        maximum=5,
+        label=_("Log-probabilities"),
+        help=_(
+            "Shows for every token how sure the model was, and this many likeliest alternatives. 0 shows nothing."
+        ),
+        advanced=True,
     )
 
 

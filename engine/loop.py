@@ -1,8 +1,10 @@
 """The one loop that owns the device: training jobs and answers take turns in it, each by its smallest step.
 
 While somebody waits for an answer, training and decoding share the time by slices; a new request is heard after every
-block of the model. Of several jobs the one with the least work left trains (engine.scheduling); they change at the end
-of an optimizer step. A failure ends only the work that it happened in.
+block of the model. All answers of a base model move by one step together (engine.inference.room); answers of models
+that the rooms do not know, and measurements, take turns with them. Of several jobs the one with the least work left
+trains (engine.scheduling); they change at the end of an optimizer step. A failure ends only the work that it happened
+in.
 """
 
 from __future__ import annotations
@@ -11,22 +13,16 @@ import logging
 import queue
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from engine import protocol
-from engine.durable import is_disk_full
-from engine.errors import (
-    CancelledError,
-    DiskFullError,
-    EngineError,
-    OutOfMemoryError,
-    SuspendedError,
-)
+from engine.errors import EngineError
+from engine.inference.endings import ending
+from engine.inference.rooms import ChatRooms
 from engine.inference.run import GenerationRun
-from engine.models.devices import free_cached_memory, is_out_of_memory, memory_report
+from engine.models.devices import free_cached_memory
 from engine.models.loading import ModelHost
 from engine.scheduling import Queued, Speed, most_urgent
 from engine.signals import Signals
@@ -80,7 +76,8 @@ class EngineLoop:
         self._jobs: list[Queued[TrainingRun]] = []
         self._current: Queued[TrainingRun] | None = None
         self._speed = Speed()
-        self._answers: deque[GenerationRun | CalibrationRun] = deque()
+        self._rooms = ChatRooms(host)
+        self._alone: deque[GenerationRun | CalibrationRun] = deque()
         self._is_stopping = False
 
     def submit(self, request: protocol.Request) -> None:
@@ -112,9 +109,10 @@ class EngineLoop:
         """Serve until stop is called."""
         while not self._is_stopping:
             self.run_once(wait=True)
-        open_work: list[Run] = [*(queued.job for queued in self._jobs), *self._answers]
+        open_work: list[Run] = [*(queued.job for queued in self._jobs), *self._alone]
         for work in open_work:
             work.close()
+        self._rooms.close()
 
     def run_once(self, *, wait: bool = False) -> None:
         """Take new requests, then a slice of training and a slice of decoding.
@@ -122,7 +120,7 @@ class EngineLoop:
         Args:
             wait: whether to block until there is something to do.
         """
-        self._take_requests(wait=wait and not (self._jobs or self._answers))
+        self._take_requests(wait=wait and not (self._jobs or self._has_answers()))
         self._end_signalled_waiting()
         if self._jobs and not self._is_stopping:
             self._train()
@@ -142,14 +140,21 @@ class EngineLoop:
             queued = self._choose_job()
             self._step_job(queued)
             self._take_requests(wait=False)
-            if self._answers and not self._is_decoding_due(until):
+            if self._has_answers() and not self._is_decoding_due(until):
                 continue
-            if time.monotonic() >= until or self._answers:
+            if time.monotonic() >= until or self._has_answers():
                 return
 
     def _is_decoding_due(self, until: float) -> bool:
         """An answer that has not begun goes first; one under way waits for its slice."""
-        return time.monotonic() >= until or any(not answer.has_begun for answer in self._answers)
+        return (
+            time.monotonic() >= until
+            or self._rooms.has_newcomers
+            or any(not answer.has_begun for answer in self._alone)
+        )
+
+    def _has_answers(self) -> bool:
+        return bool(self._alone) or not self._rooms.is_idle
 
     def _choose_job(self) -> Queued[TrainingRun]:
         if self._current is not None and not self._current.job.is_between_steps:
@@ -187,20 +192,30 @@ class EngineLoop:
                 self._forget(job.work_id)
 
     def _decode(self, until: float | None) -> None:
-        """Step the answers round-robin: for a slice beside training, else one round."""
-        rounds = len(self._answers)
-        while self._answers and not self._is_stopping:
-            answer = self._answers.popleft()
-            if self._guarded(answer.work_id, answer.advance, answer):
-                if answer.is_finished:
-                    self._forget(answer.work_id)
-                else:
-                    self._answers.append(answer)
-            rounds -= 1
-            if time.monotonic() >= until if until is not None else rounds <= 0:
+        """Step all answers, each room as one: for a slice beside training, else once."""
+        while self._has_answers() and not self._is_stopping:
+            self._step_rooms()
+            for _ in range(len(self._alone)):
+                self._step_alone()
+            if until is None or time.monotonic() >= until:
                 return
-            if until is not None:
-                self._take_requests(wait=False)
+            self._take_requests(wait=False)
+
+    def _step_rooms(self) -> None:
+        for event in self._rooms.step():
+            if event["type"] in protocol.TERMINAL_TYPES:
+                self._forget(event["work_id"])
+            if event["type"] == "failed":
+                free_cached_memory(self._host.device)
+            self._emit(event)
+
+    def _step_alone(self) -> None:
+        answer = self._alone.popleft()
+        if self._guarded(answer.work_id, answer.advance, answer):
+            if answer.is_finished:
+                self._forget(answer.work_id)
+            else:
+                self._alone.append(answer)
 
     def _take_requests(self, *, wait: bool) -> None:
         while True:
@@ -228,13 +243,16 @@ class EngineLoop:
                 return [run.story.made("stage", stage="queued")]
         elif request.type == "generate":
             answer_spec = _read(protocol.read_generation_spec, request.body)
-            self._answers.append(
-                GenerationRun(request.work_id, answer_spec, self._host, signals, received)
-            )
+            if self._rooms.prepare(answer_spec.base_model):
+                self._rooms.join(request.work_id, answer_spec, signals, received)
+            else:
+                self._alone.append(
+                    GenerationRun(request.work_id, answer_spec, self._host, signals, received)
+                )
         elif request.type == "load":
             signals.raise_if_cancelled()
             ref = _read(lambda body: protocol.BaseModelRef(**body["base_model"]), request.body)
-            self._host.release(self._host.acquire(ref))
+            self._rooms.prepare(ref)
             self._forget(request.work_id)
             duration_seconds = time.monotonic() - received
             return [
@@ -246,7 +264,7 @@ class EngineLoop:
             ]
         elif request.type == "measure":
             ref = _read(lambda body: protocol.BaseModelRef(**body["base_model"]), request.body)
-            self._answers.append(
+            self._alone.append(
                 CalibrationRun(request.work_id, ref, self._host, signals, self._has_one_work)
             )
         else:
@@ -258,7 +276,7 @@ class EngineLoop:
         try:
             events = step()
         except Exception as failure:  # noqa: BLE001 - the one place where any failure becomes an event
-            ending = self._failure_event(work_id, failure, work)
+            last = self._ending(work_id, failure, work)
         else:
             for event in events:
                 self._emit(event)
@@ -267,40 +285,19 @@ class EngineLoop:
         free_cached_memory(self._host.device)
         self._forget(work_id)
         if not self._is_stopping:
-            self._emit(ending)
+            self._emit(last)
         return False
 
-    def _failure_event(self, work_id: str, failure: Exception, work: Run | None) -> Event:
-        if isinstance(failure, CancelledError):
-            event: Event = {"type": "cancelled", "work_id": work_id}
-            if isinstance(work, GenerationRun):
-                event["usage"] = work.usage
-            if isinstance(failure, SuspendedError):
-                event["suspended"] = True
-            return event
-        known = self._known_failure(failure, work)
-        detail = "".join(traceback.format_exception(failure))
-        logger.error("work=%s failed with %s\n%s", work_id, known.code, detail)
-        return {
-            "type": "failed",
-            "work_id": work_id,
-            "code": known.code,
-            "params": known.params,
-            "detail": repr(failure)[:2000],
-        }
-
-    def _known_failure(self, failure: Exception, work: Run | None) -> EngineError:
-        if is_out_of_memory(failure):
-            report = memory_report(self._host.device)
-            changes: dict[str, Any] = {}
-            if isinstance(work, TrainingRun):
-                changes["mends"] = mends(work.spec.lora, work.spec.training)
-            return OutOfMemoryError(
-                total_bytes=report.total_bytes, available_bytes=report.available_bytes, **changes
-            )
-        if is_disk_full(failure):
-            return DiskFullError()
-        return failure if isinstance(failure, EngineError) else EngineError()
+    def _ending(self, work_id: str, failure: Exception, work: Run | None) -> Event:
+        return ending(
+            work_id,
+            failure,
+            self._host.device,
+            usage=work.usage if isinstance(work, GenerationRun) else None,
+            mends=mends(work.spec.lora, work.spec.training)
+            if isinstance(work, TrainingRun)
+            else None,
+        )
 
     def _end_signalled_waiting(self) -> None:
         """Jobs that wait hear a cancel, and at a safe point a suspension, without getting the device first."""

@@ -8,7 +8,7 @@ by the client; every event of that work repeats it, and exactly one terminal eve
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict, get_args
 
 from engine.config import LoraHyperparameters, SamplingParams, TrainingHyperparameters
 from engine.data.records import DatasetType
@@ -21,6 +21,8 @@ SAMPLE_MAX_TOKENS = 64
 
 Signal = Literal["cancel", "stop", "suspend"]
 """What can be said to work under way."""
+
+Overflow = Literal["drop_oldest", "refuse"]
 
 Stage = Literal["queued", "preparing", "baseline", "training", "evaluating", "saving"]
 
@@ -86,6 +88,11 @@ class GenerationSpec:
         adapter_path: folder of a PEFT adapter, or None for the untouched base model.
         adapter_digest: sha256 of the adapter's weights: the key of the engine's adapter cache.
         turns: the conversation, ending with the user's turn.
+        overflow: what happens to a conversation beyond the model's context (engine.inference.prompts): its oldest
+            turns are left out, or it is refused.
+        conversation: key of the conversation whose beginning the engine remembers with this adapter; empty for none.
+        owner: key of the person who asks: when answers wait, owners take turns; empty for nobody in particular.
+        scored_answer: text whose loss as the next turn is measured; then nothing is drawn.
     """
 
     base_model: BaseModelRef
@@ -93,6 +100,10 @@ class GenerationSpec:
     sampling: SamplingParams
     adapter_path: str | None = None
     adapter_digest: str = ""
+    overflow: Overflow = "drop_oldest"
+    conversation: str = ""
+    owner: str = ""
+    scored_answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,35 +250,75 @@ class TrainingFinished(TypedDict):
     stopped_by_request: bool
 
 
+class TopToken(TypedDict):
+    token: str
+    logprob: float
+
+
+class TokenLogprob(TypedDict):
+    """A drawn token, the natural logarithm of the model's probability of it, and the likeliest tokens there."""
+
+    token: str
+    logprob: float
+    top: list[TopToken]
+
+
 class TextEvent(TypedDict):
-    """The next piece of an answer; never splits a character."""
+    """The next piece of an answer; never splits a character. logprobs, when asked for, are those of its tokens."""
 
     type: Literal["text"]
     work_id: str
     text: str
+    logprobs: NotRequired[list[TokenLogprob]]
+
+
+class WaitingEvent(TypedDict):
+    """An answer waits for its place in the room; `position` 1 comes next. Told again whenever it changes."""
+
+    type: Literal["waiting"]
+    work_id: str
+    position: int
 
 
 class Usage(TypedDict):
+    """Tokens of an answer.
+
+    prompt_tokens count what was read and what was remembered, which is cached_tokens; dropped_turns of the conversation
+    were left out for want of room. The stop token counts as completion.
+    """
+
     prompt_tokens: int
     completion_tokens: int
+    dropped_turns: int
+    cached_tokens: int
 
 
 class Timings(TypedDict):
-    """first_token_seconds counts from the engine's receipt of the request."""
+    """first_token_seconds counts from the engine's receipt of the request; 0 when no token was drawn.
+
+    path is `batched` in the room, `library` for models that it does not know; precision that of the base model's
+    products, such as float32 or int8.
+    """
 
     first_token_seconds: float
     duration_seconds: float
     tokens_per_second: float
+    path: Literal["batched", "library"]
+    precision: str
 
 
 class GenerationFinished(TypedDict):
-    """finish_reason is `stop` at a stop token, `length` at max_tokens or the context's end."""
+    """finish_reason is `stop` at a stop token or stop text, `length` at max_tokens or the context's end.
+
+    scored_loss, when an answer was given to score: nats per token, its end-of-turn token included.
+    """
 
     type: Literal["finished"]
     work_id: str
     finish_reason: Literal["stop", "length"]
     usage: Usage
     timings: Timings
+    scored_loss: NotRequired[float]
 
 
 class FailedEvent(TypedDict):
@@ -324,4 +375,15 @@ def read_generation_spec(body: dict[str, Any]) -> GenerationSpec:
         sampling=SamplingParams.from_mapping(body["sampling"]),
         adapter_path=body["adapter_path"],
         adapter_digest=body["adapter_digest"],
+        overflow=_read_overflow(body.get("overflow", "drop_oldest")),
+        conversation=str(body.get("conversation", "")),
+        owner=str(body.get("owner", "")),
+        scored_answer=str(body.get("scored_answer", "")),
     )
+
+
+def _read_overflow(value: Any) -> Overflow:
+    if value not in get_args(Overflow):
+        raise ValueError(f"overflow {value!r}")
+    overflow: Overflow = value
+    return overflow

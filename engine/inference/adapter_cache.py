@@ -1,4 +1,8 @@
-"""Finished adapters on a resident base model for chats: loaded once by digest, the least used one leaves."""
+"""Finished adapters as PEFT's layers on a resident base model, for the library's way of decoding.
+
+They are loaded once by digest, and the least used one leaves. Chats that are decoded together hold theirs in
+engine.inference.loaded_adapters.
+"""
 
 from __future__ import annotations
 
@@ -50,10 +54,7 @@ class AdapterCache:
         """
         folder = Path(path)
         weights = folder / "adapter_model.safetensors"
-        if not digest:
-            if not weights.is_file():
-                raise AdapterError(f"{weights} is missing", reason="missing")
-            digest = file_sha256(weights)
+        digest = digest or digest_of(folder)
         if digest not in self._names:
             self._make_room()
             self._names[digest] = self._load(folder, weights, digest)
@@ -75,7 +76,7 @@ class AdapterCache:
 
     def _load(self, folder: Path, weights: Path, digest: str) -> str:
         lora = read_adapter_config(folder)
-        self._check_base_model(folder)
+        check_base_model(folder, self._base_model)
         try:
             if file_sha256(weights) != digest:
                 raise AdapterError(f"{weights} has another digest", reason="changed")
@@ -90,18 +91,36 @@ class AdapterCache:
             raise
         return name
 
-    def _check_base_model(self, folder: Path) -> None:
-        manifest = folder / "manifest.json"
-        if not manifest.is_file():
-            return
-        base_model = _read_json(manifest).get("base_model")
-        wanted = base_model.get("digest") if isinstance(base_model, dict) else None
-        if wanted != self._base_model.digest:
-            raise AdapterError(
-                f"made for base model {wanted}",
-                reason="other_base_model",
-                base_model=str((base_model or {}).get("name", ""))[:100],
-            )
+
+def check_base_model(folder: Path, base_model: BaseModelRef) -> None:
+    """Refuse an adapter whose manifest names another base model; one without a manifest passes.
+
+    Raises:
+        AdapterError: it was made for another base model, or its manifest is unreadable.
+    """
+    manifest = folder / "manifest.json"
+    if not manifest.is_file():
+        return
+    made_for = _read_json(manifest).get("base_model")
+    wanted = made_for.get("digest") if isinstance(made_for, dict) else None
+    if wanted != base_model.digest:
+        raise AdapterError(
+            f"made for base model {wanted}",
+            reason="other_base_model",
+            base_model=str((made_for or {}).get("name", ""))[:100],
+        )
+
+
+def digest_of(folder: Path) -> str:
+    """The sha256 of an adapter's weights.
+
+    Raises:
+        AdapterError: there are none.
+    """
+    weights = folder / "adapter_model.safetensors"
+    if not weights.is_file():
+        raise AdapterError(f"{weights} is missing", reason="missing")
+    return file_sha256(weights)
 
 
 def read_adapter_config(folder: Path) -> LoraHyperparameters:

@@ -1,25 +1,23 @@
-"""One answer as an object that moves by one decode step at a time, so that a loop can serve many at once.
+"""One answer by itself, as an object that moves by one token at a time: the way for models that the room does not know.
 
 From a REPL: `for event in GenerationRun("reply", spec, ModelHost(choose_device())): print(event)`.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Generator, Iterator
-from typing import Any, Literal
 
 import torch
 
-from engine.data.records import Turn
-from engine.errors import PromptTooLongError, UnsupportedModelError
-from engine.inference.decode import decode
-from engine.inference.detokenizer import StreamingDetokenizer
+from engine.errors import AdapterError
+from engine.inference.answer import Answer, Event
+from engine.inference.decode import decode_with_logits, score
+from engine.inference.prompts import read_prompt
 from engine.models.loading import ModelHost, ResidentModel
-from engine.protocol import GenerationSpec
+from engine.protocol import GenerationSpec, Usage
 from engine.signals import Signals
-
-Event = dict[str, Any]
 
 
 class GenerationRun:
@@ -47,9 +45,10 @@ class GenerationRun:
         self._spec = spec
         self._host = host
         self._received = time.monotonic() if received is None else received
-        self._first_token_seconds = 0.0
-        self._prompt_tokens = 0
-        self._completion_tokens = 0
+        self._answer = Answer(
+            work_id, spec, self.signals, self._received,
+            path="library", precision=host.device.dtype_name,
+        )  # fmt: skip
         self._resident: ResidentModel | None = None
         self._adapter: str | None = None
         self._progress = self._live()
@@ -59,12 +58,9 @@ class GenerationRun:
             yield from self.advance()
 
     @property
-    def usage(self) -> dict[str, int]:
+    def usage(self) -> Usage:
         """Tokens so far; the stop token counts."""
-        return {
-            "prompt_tokens": self._prompt_tokens,
-            "completion_tokens": self._completion_tokens,
-        }
+        return self._answer.usage
 
     def advance(self) -> list[Event]:
         """Read a part of the prompt or draw one token, and return the events it gave.
@@ -102,51 +98,20 @@ class GenerationRun:
     def _live(self) -> Generator[list[Event]]:
         resident = self._resident = self._host.acquire(self._spec.base_model)
         resident.signals = self.signals
-        prompt = self._prompt(resident)
-        self._prompt_tokens = len(prompt)
+        prompt = read_prompt(self._spec, resident.chat_format, resident.context_length)
+        self._answer.begin(resident, prompt)
         if self._spec.adapter_path is not None:
             self._adapter = resident.adapter_cache.acquire(
                 self._spec.adapter_path, self._spec.adapter_digest
             )
-        detokenizer = StreamingDetokenizer(resident.tokenizer)
-        finish_reason: Literal["stop", "length"] = "length"
-        for token_id in decode(resident, self._adapter, prompt, self._spec.sampling):
-            if token_id is None:
-                yield []
-                continue
-            if not self._completion_tokens:
-                self._first_token_seconds = time.monotonic() - self._received
-            self._completion_tokens += 1
-            if token_id in resident.chat_format.stop_ids:
-                finish_reason = "stop"
-            else:
-                yield self._text(detokenizer.push(token_id))
-        yield [self._finished(finish_reason)]
-
-    def _prompt(self, resident: ResidentModel) -> list[int]:
-        turns = [Turn(turn["role"], turn["content"], False) for turn in self._spec.turns]
-        prompt = resident.chat_format.prompt(turns)
-        if not prompt:
-            raise UnsupportedModelError("the chat template renders nothing")
-        if len(prompt) >= resident.context_length:
-            raise PromptTooLongError(
-                prompt_tokens=len(prompt), context_length=resident.context_length
-            )
-        return prompt
-
-    def _text(self, text: str) -> list[Event]:
-        return [{"type": "text", "work_id": self.work_id, "text": text}] if text else []
-
-    def _finished(self, finish_reason: Literal["stop", "length"]) -> Event:
-        duration_seconds = max(time.monotonic() - self._received, 1e-9)
-        return {
-            "type": "finished",
-            "work_id": self.work_id,
-            "finish_reason": finish_reason,
-            "usage": self.usage,
-            "timings": {
-                "first_token_seconds": self._first_token_seconds,
-                "duration_seconds": duration_seconds,
-                "tokens_per_second": self._completion_tokens / duration_seconds,
-            },
-        }
+        if prompt.scored:
+            for loss in score(resident, self._adapter, prompt):
+                if loss is not None and not math.isfinite(loss):
+                    raise AdapterError("the logits are no numbers", reason="not_finite")
+                yield [] if loss is None else [self._answer.finished("stop", loss)]
+            return
+        sampling = self._spec.sampling
+        for drawn in decode_with_logits(resident, self._adapter, prompt.token_ids, sampling):
+            yield [] if drawn is None else self._answer.take(*drawn)
+            if self._answer.is_finished:
+                return

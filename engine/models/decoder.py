@@ -1,8 +1,8 @@
 """The blocks of a Llama-family model over packed micro-batches, with one adapter: what training and evaluation compute.
 
 The weights are those of the transformers model and of PEFT's layers in it; only the way through them is another: no
-padding, a shared prefix once, layers with the same input in one product, and hand-written gradients. Chats go through
-the library's own way on the same weights.
+padding, a shared prefix once, layers with the same input in one product, and hand-written gradients. Chats have a way
+of their own over the same weights (engine.inference.blocks).
 """
 
 from __future__ import annotations
@@ -83,12 +83,12 @@ class Block:
         heads = around.attention.heads
         attention = self._layer.self_attn
         if hasattr(attention, "q_norm"):
-            both = _heads_normed(both, attention, heads)
+            both = heads_normed(both, attention, heads)
         both = rotary(both, around.cosine, around.sine, heads.query + heads.key)
         return around.attention(both)
 
 
-def _heads_normed(both: torch.Tensor, attention: Any, heads: HeadCounts) -> torch.Tensor:
+def heads_normed(both: torch.Tensor, attention: Any, heads: HeadCounts) -> torch.Tensor:
     """Query and key normalised head by head, as Qwen3 does."""
     parts = list(both.unflatten(1, (-1, heads.size)).split([heads.query, heads.key, heads.key], 1))
     for index, norm in enumerate((attention.q_norm, attention.k_norm)):
@@ -103,6 +103,10 @@ class PackedDecoder:
         decoder: transformers' decoder (embedding, layers, rotary_emb, norm).
         products: how to multiply with frozen weights.
         is_attention_fused: whether torch's fused attention may be used.
+
+    Attributes:
+        frozen: of each block its frozen weights, in the order of PROJECTIONS.
+        heads: of every block.
     """
 
     def __init__(
@@ -113,7 +117,7 @@ class PackedDecoder:
         self._attend = (
             functional.scaled_dot_product_attention if is_attention_fused else attend_plain
         )
-        self._frozen = [
+        self.frozen = [
             [
                 FrozenProjection(
                     [_base_layer(getattr(getattr(layer, part), name)) for name in names]
@@ -123,8 +127,8 @@ class PackedDecoder:
             for layer in decoder.layers
         ]
         size = int(decoder.layers[0].self_attn.head_dim)
-        q_part, k_part, _v_part = self._frozen[0][0].outputs
-        self._heads = HeadCounts(q_part.stop // size, (k_part.stop - k_part.start) // size, size)
+        q_part, k_part, _v_part = self.frozen[0][0].outputs
+        self.heads = HeadCounts(q_part.stop // size, (k_part.stop - k_part.start) // size, size)
 
     def blocks(
         self, adapter: str | None, biases: Mapping[nn.Module, nn.Parameter] | None = None
@@ -136,7 +140,7 @@ class PackedDecoder:
         """
         return [
             Block(layer, self._projections(layer, frozen, adapter, biases or {}))
-            for layer, frozen in zip(self._decoder.layers, self._frozen, strict=True)
+            for layer, frozen in zip(self._decoder.layers, self.frozen, strict=True)
         ]
 
     def embed(self, batch: MicroBatch) -> torch.Tensor:
@@ -156,7 +160,7 @@ class PackedDecoder:
         """
         cosine, sine = self._decoder.rotary_emb(hidden.unsqueeze(0), batch.positions.unsqueeze(0))
         half = cosine.shape[-1] // 2
-        attention = PackedAttention(batch, self._heads, hidden.device, hidden.dtype, self._attend)
+        attention = PackedAttention(batch, self.heads, hidden.device, hidden.dtype, self._attend)
         # The angles of a pair stand in both halves.
         return Surroundings(
             cosine[0, :, None, :half], sine[0, :, None, :half], attention, generator

@@ -228,13 +228,14 @@ def is_out_of_memory(failure: BaseException) -> bool:
 def _peak_resident_bytes() -> int:
     if sys.platform == "win32":
         return int(psutil.Process().memory_info().peak_wset)
-    if sys.platform == "linux":
+    elif sys.platform == "linux":
         # Its own peak, which can be reset; the one of getrusage can not.
         return _status_bytes("VmHWM")
-    import resource
+    else:
+        import resource
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, others KiB
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, others KiB
 
 
 def _status_bytes(name: str) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import logging
+import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +23,10 @@ from engine.data.chat_template import ChatFormat
 from engine.data.token_cache import TokenCache
 from engine.errors import UnsupportedModelError, UnsupportedVariantError
 from engine.inference.adapter_cache import AdapterCache
+from engine.inference.adapter_weights import projection_shapes
+from engine.inference.room import DecodeRoom
 from engine.models.cache import REQUIRED_FILES
+from engine.models.chat_precision import Choice, choose, forced
 from engine.models.decoder import PackedDecoder
 from engine.models.devices import Device, free_cached_memory
 from engine.models.lora import AdapterSet, module_shapes
@@ -35,6 +40,11 @@ transformers_logging.disable_progress_bar()
 
 SUPPORTED_TYPES = ("llama", "mistral", "qwen2", "qwen3")
 """Model types whose blocks hold the seven target modules and whose logits are the bare head's output."""
+
+
+CHAT_PRECISION_VARIABLE = "LLMLORA_CHAT_PRECISION"
+CHAT_PRECISIONS = ("auto", "float32", "bfloat16", "int8")
+"""auto takes the fastest whose predictions stay close to float32 (engine.models.chat_precision)."""
 
 
 class LibraryTokenizer:
@@ -94,6 +104,8 @@ class ResidentModel:
         packed: the decoder's blocks for training and evaluation.
         chat_format: turns to token ids.
         token_cache: tokenised datasets.
+        projection_shapes: of the four projections of a block, as adapters see them.
+        chat_precision: in which chats multiply with the frozen weights (CHAT_PRECISIONS).
         signals: those of the work at hand; a cancel is heard after every block of the library's forward pass.
     """
 
@@ -104,6 +116,7 @@ class ResidentModel:
         tokenizer: PreTrainedTokenizerBase,
         device: Device,
         products: Products,
+        chat_precision: str = "float32",
     ) -> None:
         self.ref = ref
         # Any, since transformers leaves most of its methods without types of use.
@@ -114,13 +127,35 @@ class ResidentModel:
         self.packed = PackedDecoder(
             self.decoder, products, is_attention_fused=device.attention == "sdpa"
         )
+        self.projection_shapes = projection_shapes(self.packed.frozen[0])
         self.adapters = AdapterSet(model)
         self.adapter_cache = AdapterCache(self.adapters, ref)
         self.chat_format = ChatFormat(LibraryTokenizer(tokenizer), _stop_ids(model, tokenizer))
         self.token_cache = TokenCache()
+        self.chat_precision = chat_precision
+        self._room: DecodeRoom | None = None
         self.signals: Signals | None = None
         for block in self.decoder.layers:
             block.register_forward_hook(self._watch_cancel)
+
+    @property
+    def room(self) -> DecodeRoom:
+        """Where its chats are decoded together, made when it is first asked for."""
+        if self._room is None:
+            chosen = self._chosen_precision()
+            self._room = DecodeRoom(self, chosen.linears, precision=chosen.precision)
+        return self._room
+
+    def _chosen_precision(self) -> Choice:
+        if self.device.kind != "cpu":
+            return Choice(self.device.dtype_name)  # type: ignore[arg-type]
+        if self.chat_precision == "auto":
+            return choose(self)
+        try:
+            return forced(self, self.chat_precision)  # type: ignore[arg-type]
+        except NotImplementedError as failure:
+            logger.warning("chats stay in float32: %s", failure)
+            return Choice("float32")
 
     @property
     def decoder(self) -> Any:
@@ -163,10 +198,18 @@ class ModelHost:
     Args:
         capacity: most models kept; the least recently used one leaves when it has no user.
         memory: file in which this host remembers how it multiplies; without one each process chooses by itself.
+        chat_precision: one of CHAT_PRECISIONS; that of LLMLORA_CHAT_PRECISION when not given, else auto.
     """
 
-    def __init__(self, device: Device, capacity: int = 2, memory: Path | None = None) -> None:
+    def __init__(
+        self,
+        device: Device,
+        capacity: int = 2,
+        memory: Path | None = None,
+        chat_precision: str | None = None,
+    ) -> None:
         self.device = device
+        self._chat_precision = read_chat_precision(chat_precision)
         self.products = (
             choose_products(device.kind)
             if memory is None
@@ -190,7 +233,11 @@ class ModelHost:
         if key not in self._models:
             self._make_room()
             self._models[key] = load_base_model(
-                ref, self.device, self.products, is_four_bit=is_four_bit
+                ref,
+                self.device,
+                self.products,
+                is_four_bit=is_four_bit,
+                chat_precision=self._chat_precision,
             )
         self._models.move_to_end(key)
         self._users[key] = self._users.get(key, 0) + 1
@@ -210,6 +257,8 @@ class ModelHost:
             key = idle.pop(0)
             logger.info("base model %s leaves the device", self._models[key].ref.name)
             del self._models[key]
+            # A resident model, its room and its hooks know each other.
+            gc.collect()
             free_cached_memory(self.device)
 
 
@@ -217,8 +266,22 @@ def _key(ref: BaseModelRef, *, is_four_bit: bool) -> tuple[str, bool]:
     return ref.digest, is_four_bit
 
 
+def read_chat_precision(wanted: str | None = None) -> str:
+    """A precision of chats: what is wanted, else what the environment says, else auto."""
+    chosen = wanted or os.environ.get(CHAT_PRECISION_VARIABLE) or "auto"
+    if chosen not in CHAT_PRECISIONS:
+        logger.warning("%s=%s is not known; taking auto", CHAT_PRECISION_VARIABLE, chosen)
+        return "auto"
+    return chosen
+
+
 def load_base_model(
-    ref: BaseModelRef, device: Device, products: Products, *, is_four_bit: bool = False
+    ref: BaseModelRef,
+    device: Device,
+    products: Products,
+    *,
+    is_four_bit: bool = False,
+    chat_precision: str = "float32",
 ) -> ResidentModel:
     """Load a folder with config.json, model.safetensors and tokenizer files; nothing in it is executed.
 
@@ -251,7 +314,7 @@ def load_base_model(
     if not is_four_bit:
         model.to(device.torch_device)
     _check_structure(ref, model)
-    return ResidentModel(ref, model, tokenizer, device, products)
+    return ResidentModel(ref, model, tokenizer, device, products, chat_precision)
 
 
 def needs_four_bit(lora: LoraHyperparameters) -> bool:

@@ -31,7 +31,7 @@ def host() -> ModelHost:
     from engine.models.loading import ModelHost
 
     torch.set_num_threads(1)
-    return ModelHost(choose_device("cpu"))
+    return ModelHost(choose_device("cpu"), chat_precision="float32")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from engine.config import SamplingParams
 from engine.errors import AdapterError, CancelledError, PromptTooLongError
 from engine.inference.detokenizer import StreamingDetokenizer
 from engine.inference.run import GenerationRun
-from engine.inference.sampling import Sampler, keep_nucleus
+from engine.inference.sampling import Sampler, nucleus_size
 from engine.models.loading import ModelHost, ResidentModel
 from engine.protocol import BaseModelRef
 from engine.signals import Signals
@@ -96,14 +96,18 @@ def test_the_seed_decides_a_sampled_answer(host: ModelHost, tiny_base_model: Bas
 def test_an_answer_ends_at_its_length(host: ModelHost, tiny_base_model: BaseModelRef) -> None:
     _, finished = answer(host, make_generation_spec(tiny_base_model, max_tokens=5))
     assert finished["finish_reason"] == "length"
-    assert finished["usage"] == {"prompt_tokens": 24 + len("say 0") - 5, "completion_tokens": 5}
+    assert finished["usage"] == {
+        "prompt_tokens": 24 + len("say 0") - 5, "completion_tokens": 5,
+        "dropped_turns": 0, "cached_tokens": 0,
+    }  # fmt: skip
+    assert finished["timings"]["path"] == "library"
     timings = finished["timings"]
     assert 0 < timings["first_token_seconds"] <= timings["duration_seconds"]
 
 
 def test_an_answer_ends_at_the_end_of_the_context(host: ModelHost, tmp_path: Path) -> None:
     base = make_tiny_base_model(tmp_path / "base", context_length=40)
-    _, finished = answer(host, make_generation_spec(base, "x" * 15, max_tokens=100))
+    _, finished = answer(host, make_generation_spec(base, "x" * 10, max_tokens=100))
     usage = finished["usage"]
     assert finished["finish_reason"] == "length"
     assert usage["prompt_tokens"] + usage["completion_tokens"] == 40
@@ -162,11 +166,9 @@ def test_special_tokens_are_not_told(resident: ResidentModel) -> None:
 
 
 def test_the_nucleus_is_the_smallest_set_that_reaches_top_p() -> None:
-    probabilities = torch.tensor([0.1, 0.5, 0.15, 0.25])
-    assert keep_nucleus(probabilities, 0.01).nonzero().flatten().tolist() == [1]
-    assert keep_nucleus(probabilities, 0.5).nonzero().flatten().tolist() == [1]
-    assert keep_nucleus(probabilities, 0.6).nonzero().flatten().tolist() == [1, 3]
-    assert torch.equal(keep_nucleus(probabilities, 0.999), probabilities)
+    ordered = torch.tensor([0.5, 0.25, 0.15, 0.1])
+    sizes = [nucleus_size(ordered, top_p) for top_p in (0.01, 0.5, 0.6, 0.999)]
+    assert sizes == [1, 1, 2, 4]
 
 
 def test_sampling_follows_the_distribution() -> None:

@@ -154,6 +154,21 @@ def test_answers_take_turns(bench: Bench, tiny_base_model: BaseModelRef) -> None
     assert any(event["work_id"] == "b" for event in bench.events[:first_end])
 
 
+def test_a_model_that_the_room_does_not_know_goes_the_library_s_way(
+    bench: Bench, resident: ResidentModel, tiny_base_model: BaseModelRef
+) -> None:
+    bench.generate("together", make_generation_spec(tiny_base_model))
+    bench.run()
+    # Angles that depend on the length of the text.
+    resident.model.config.rope_parameters = {"rope_type": "dynamic"}
+    bench.generate("alone", make_generation_spec(tiny_base_model))
+    bench.run()
+    paths = [bench.end(name)["timings"]["path"] for name in ("together", "alone")]
+    assert paths == ["batched", "library"]
+    texts = ["".join(e["text"] for e in bench.of(n, "text")) for n in ("together", "alone")]
+    assert texts[0] == texts[1]
+
+
 def test_a_failure_ends_only_its_own_work(
     bench: Bench, tiny_base_model: BaseModelRef, tmp_path: Path
 ) -> None:
@@ -215,7 +230,7 @@ def test_out_of_memory_is_told_as_such(
     def refuse(*_: object) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 B")
 
-    handle = resident.decoder.layers[0].register_forward_pre_hook(refuse)
+    handle = resident.decoder.embed_tokens.register_forward_pre_hook(refuse)
     bench.generate("reply", make_generation_spec(tiny_base_model))
     bench.run()
     handle.remove()
