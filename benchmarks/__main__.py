@@ -8,6 +8,7 @@ import sys
 MODULES = {
     "spine": "benchmarks.spine",
     "training": "benchmarks.training.command",
+    "chat": "benchmarks.chat",
     "presets": "benchmarks.presets",
     "datasets": "benchmarks.datasets",
     "diagnosis": "benchmarks.diagnosis",
