@@ -1,7 +1,7 @@
 """The live conversation: a snapshot at connect, then each event once, in order, as JSON or as fragments of the page.
 
 Events are hints; the rows are the truth. An event that is missing for longer than a moment, or a piece of text that
-does not join on, is answered with a fresh snapshot.
+does not join on, is answered with a fresh snapshot. While a reply waits, its place in the queue is told.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from uuid import UUID
 from channels.db import database_sync_to_async
 from django.utils.translation import gettext as _
 
-from chat import fragments, services
+from chat import fragments
 from chat.events import group_name
 from chat.models import ChatSession, Reply
+from chat.queue_board import QueueBoard, is_worth_telling
+from chat.queueing import places_of
 from chat.schemas import SessionSchema, turns_in_order
 from chat.selectors import ACTIVE, get_session, messages
 from chat.sentences import error_sentence
+from chat.services.sending import cancel_replies, send_message
 from common.errors import Fault, InvalidInputError
 from common.sockets import LiveConsumer
 
@@ -30,8 +33,13 @@ class ChatConsumer(LiveConsumer):
     """One open conversation. Clients may send `send {message, settings?}` and `cancel`."""
 
     client_events: ClassVar[frozenset[str]] = frozenset({"send", "cancel"})
-    watch_seconds: ClassVar[float] = 1.0
+    board: ClassVar[QueueBoard] = QueueBoard()
     _watch: asyncio.Task[None] | None = None
+
+    @staticmethod
+    async def moment() -> None:
+        """So long an event may be under way after its row was written, and so often places are told."""
+        await asyncio.sleep(1)
 
     async def authorise(self) -> bool:
         await self._session()
@@ -47,6 +55,7 @@ class ChatConsumer(LiveConsumer):
         self._lengths: dict[str, int] = {}
         self._messages: set[str] = set()
         self._active: set[str] = set()
+        self._places: dict[str, int] = {}
         async with self._lock:
             await self._send_snapshot()
         self._watch = asyncio.create_task(self._watch_forever())
@@ -54,13 +63,13 @@ class ChatConsumer(LiveConsumer):
     async def on_client_event(self, event: dict[str, Any]) -> None:
         session = await self._session()
         if event["type"] == "cancel":
-            await database_sync_to_async(services.cancel_replies)(session)
+            await database_sync_to_async(cancel_replies)(session)
             return
         text, settings = event.get("message", ""), event.get("settings") or {}
         if not isinstance(text, str) or not isinstance(settings, dict):
             sentence = _("The message must be text, and its settings an object.")
             raise InvalidInputError(sentence, faults=[Fault(sentence, field="message")])
-        await database_sync_to_async(services.send_message)(session, text=text, sampling=settings)
+        await database_sync_to_async(send_message)(session, text=text, sampling=settings)
 
     async def chat_event(self, message: dict[str, Any]) -> None:
         """One event of the session, as a worker or a page published it."""
@@ -79,18 +88,55 @@ class ChatConsumer(LiveConsumer):
             await self._pass_on(event)
 
     async def _watch_forever(self) -> None:
-        """While an answer is under way, look whether the rows are ahead of what was sent."""
-        while not self._is_closed:
+        """Look now and then whether the rows are ahead of what was sent, and where waiting replies stand."""
+        expected = 0
+        while True:
             before = self._seq
-            await asyncio.sleep(self.watch_seconds)
-            if self._is_closed or not (self._active or self._early) or self._seq != before:
-                continue
+            await self.moment()
+            if self._is_closed:
+                return
             try:
                 async with self._lock:
-                    if await self._stored_seq() > self._seq == before:
-                        await self._send_snapshot()
+                    expected = await self._catch_up(expected, is_silent=self._seq == before)
+                    await self._tell_places()
             except Exception:
                 logger.exception("chat socket could not catch up")
+
+    async def _catch_up(self, expected: int, *, is_silent: bool) -> int:
+        """Send a snapshot when an event is lost.
+
+        Args:
+            expected: number of the last event that the rows knew of at the look before; one that has not come
+                since then is lost, while one that was written after it may be under way.
+
+        Returns:
+            What to expect at the next look.
+        """
+        if not is_silent or not (self._active or self._early):
+            return 0
+        if expected > self._seq:
+            await self._send_snapshot()
+            return 0
+        return await self._stored_seq()
+
+    async def _tell_places(self) -> None:
+        """Where the chat's waiting replies stand, if that has changed."""
+        places = await self.board.places_in(self._session_id)
+        changed = {
+            reply_id: place
+            for reply_id, place in places.items()
+            if is_worth_telling(place, told=self._places.get(reply_id, 0))
+        }
+        self._places = {reply_id: self._places.get(reply_id, 0) for reply_id in places} | changed
+        if self.wants_html and not changed.keys() <= self._lengths.keys():
+            # Sent from another window: this page has no place for the reply yet.
+            await self._send_snapshot()
+            return
+        for reply_id, place in changed.items():
+            if self.wants_html:
+                await self._send_reply(reply_id)
+            else:
+                await self.send_event({"type": "queue", "reply_id": reply_id, "place": place})
 
     # --- what is sent ---------------------------------------------------------------------------
 
@@ -112,6 +158,8 @@ class ChatConsumer(LiveConsumer):
         self._lengths = {str(reply.pk): len(reply.text) for reply in replies}
         self._active = {str(reply.pk) for reply in replies if reply.status in ACTIVE}
         self._messages = {str(turn.pk) for turn in turns}
+        if self.wants_html:
+            self._places = {str(pk): place for pk, place in places_of(replies).items()}
         event = {"type": "snapshot", "seq": session.event_seq}
         if self.wants_html:
             return event, fragments.conversation_message(session, turns)

@@ -7,8 +7,7 @@ from celery import shared_task
 
 @shared_task(name="chat.answer")
 def answer(reply_id: str) -> None:
-    """A reply waits for its answer."""
-    from chat.execution import answer as run
-    from modelhub.lifecycle import worker_name
+    """A reply waits for its answer. The desk decides whose turn it is; this thread is free again at once."""
+    from chat.execution import desk
 
-    run(reply_id, worker_name())
+    desk().wake()

@@ -6,18 +6,16 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
-from django.utils import timezone
 
 from accounts.mailing import send_waiting_mails
 from chat import lifecycle as chat_lifecycle
-from chat.execution import answer
+from chat.execution import close_desk, desk
 from chat.models import Reply
+from chat.services import completing
 from datasets_app.execution import run_import, sweep_imports, waiting_imports
 from llmlora_site.reaper import Held, Reaper
 from modelhub.execution import close_engine, engine, is_draining
@@ -38,9 +36,7 @@ from training.preflight.calibrating import calibrate
 
 logger = logging.getLogger(__name__)
 
-# A poke arrives within milliseconds; a row this old was not poked, or Redis is away.
-POKE_GRACE = timedelta(seconds=3)
-REPLY_THREADS = 3
+OTHER_THREADS = 3
 SWEEP_SECONDS = 3600
 
 
@@ -52,8 +48,8 @@ class Patrol(threading.Thread):
         self.worker_name = worker_name
         self._registration = Registration(worker_name)
         self._stopping = threading.Event()
-        # However many jobs run in these threads, some are left for replies.
-        threads = settings.JOBS_PER_DEVICE + REPLY_THREADS
+        # However many jobs run in these threads, some are left for imports, mails and measurements.
+        threads = settings.JOBS_PER_DEVICE + OTHER_THREADS
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="patrol-work")
         self._reapers: list[tuple[Any, Reaper, Any]] = [
             (TrainingJob, Reaper(), training_lifecycle.lose),
@@ -77,6 +73,7 @@ class Patrol(threading.Thread):
 
     def stop(self) -> None:
         self._stopping.set()
+        close_desk()
         self._pool.shutdown(wait=True, cancel_futures=True)
         close_engine()
         self._guarded(lambda: forget_worker(self.worker_name))
@@ -112,6 +109,7 @@ class Patrol(threading.Thread):
             sweep_imports()
             sweep_artifacts()
             sweep_work_folders()
+            completing.purge()
 
     def take_back_own(self) -> None:
         """Rows that this worker's last life left running: nobody works on them any more."""
@@ -159,15 +157,7 @@ class Patrol(threading.Thread):
             self._submit(run_waiting_jobs, self.worker_name)
         for import_id in waiting_imports():
             self._submit(run_import, import_id)
-        for reply_id in self.unpoked_replies():
-            self._submit(answer, str(reply_id), self.worker_name)
-
-    @staticmethod
-    def unpoked_replies() -> list[UUID]:
-        """Replies that wait longer than a poke takes, oldest first; as many as the patrol has threads for them."""
-        oldest = timezone.now() - POKE_GRACE
-        waiting = Reply.objects.filter(status=Reply.Status.PENDING, created_at__lt=oldest)
-        return list(waiting.order_by("created_at").values_list("pk", flat=True)[:REPLY_THREADS])
+        desk().wake()
 
     def _submit(self, run: Any, *args: Any) -> None:
         def in_thread() -> None:

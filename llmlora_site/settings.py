@@ -215,6 +215,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # Live updates are hints: at two a second a page feels live and a class of forty stays cheap.
 LIVE_EVENT_INTERVAL_SECONDS = 0.5
 REPLY_FLUSH_INTERVAL_SECONDS = 0.1
+# Of a worker that writes many replies at once; people read as comfortably, and the database has less to do.
+MOST_REPLY_FLUSH_INTERVAL_SECONDS = 0.25
 LEASE_SECONDS = env.float("LLMLORA_LEASE_SECONDS", default=60)
 PATROL_INTERVAL_SECONDS = env.float("LLMLORA_PATROL_SECONDS", default=5)
 # Attempts that a lost worker or a dead engine may end; the user's own errors are never tried again.
@@ -236,8 +238,20 @@ USAGE_DAYS = 7
 MAX_RUNNING_JOBS_PER_PERSON = 1
 # After so long a wait it does not count any more what somebody has used: nobody waits for ever.
 QUEUE_AGEING_SECONDS = 3600.0
-# Threads wait on the engine's pipe, so they cost little; each held job or live reply keeps one. However many jobs a
-# worker may hold, four replies always find a thread.
+# Replies that a worker hands to its engine at once; 0: as many as the engine decodes together on the worker's device.
+CHAT_SLOTS = env.int("LLMLORA_CHAT_SLOTS", default=0)
+CHAT_REPLIES_PER_OWNER = env.int("LLMLORA_CHAT_REPLIES_PER_OWNER", default=4)
+if CHAT_SLOTS < 0 or CHAT_REPLIES_PER_OWNER < 1:
+    raise ImproperlyConfigured(
+        "LLMLORA_CHAT_SLOTS must be 0 or more and LLMLORA_CHAT_REPLIES_PER_OWNER 1 or more; "
+        "with less no message would ever be answered."
+    )
+# Beyond these a new message is refused with the time to try again: a queue nobody outlives helps nobody.
+CHAT_WAITING_PER_OWNER = 8
+CHAT_WAITING_IN_ALL = 200
+CHAT_MESSAGES_PER_MINUTE = 30
+# Threads wait on the engine's pipe, so they cost little; each held job keeps one. However many jobs a worker may hold,
+# a message for its other work always finds a thread.
 CELERY_WORKER_CONCURRENCY = max(env.int("LLMLORA_WORKER_THREADS", default=8), JOBS_PER_DEVICE + 4)
 CELERY_WORKER_POOL = "threads"
 

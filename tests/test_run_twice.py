@@ -28,8 +28,9 @@ from django.utils import timezone
 from accounts.mailing import send_waiting_mails
 from accounts.models import Notification, User
 from chat import lifecycle as chat_lifecycle
-from chat import services as chat_services
+from chat.execution import close_desk, desk
 from chat.models import ChatSession, Reply
+from chat.services.opening import create_session
 from chat.tests.factories import make_answer, make_base_session, make_message, reply_of, start_reply
 from datasets_app.execution import sweep_imports
 from datasets_app.models import Dataset, DatasetImport
@@ -92,8 +93,10 @@ both_ways = pytest.mark.parametrize("twice", [one_after_another, at_once])
 
 
 def deliver(name: str, argument: str) -> None:
-    """What a worker does with one message of the task, signals included."""
+    """What a worker does with one message of the task, signals included, until all of it is done."""
     app.tasks[name].apply(args=[argument], throw=True)
+    # The message only wakes the desk, which answers in threads of its own.
+    assert desk().wait_idle(60)
 
 
 @contextmanager
@@ -131,6 +134,7 @@ def _files_below(prefix: str) -> Iterator[str]:
 def _engine() -> Iterator[None]:
     make_tiny_base_model(settings.LLMLORA_HOME.local_models / "tiny")
     yield
+    close_desk()
     close_engine()
 
 
@@ -218,7 +222,7 @@ def deleted_job(owner: User) -> str:
 
 
 def waiting_reply(owner: User) -> str:
-    session = chat_services.create_session(owner, model_name=tiny_model().name)
+    session = create_session(owner, model_name=tiny_model().name)
     # Hot, so that the tiny model says something; with a seed, so that it says the same again.
     return str(reply_of(make_message(session, temperature=2, seed=1, max_tokens=24)).pk)
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
-from django.db import connection
 
 from accounts.models import User
-from chat import execution, services
+from chat.execution.desk import Desk
 from chat.models import ChatSession, Reply
+from chat.services.opening import create_session
+from chat.services.sending import send_message
 from common import storage
 from engine.tests.factories import make_tiny_base_model
 from modelhub.execution import close_engine
@@ -33,6 +33,14 @@ def _engine() -> Iterator[None]:
 
 
 @pytest.fixture
+def desk() -> Iterator[Desk]:
+    desk = Desk("worker")
+    desk.start()
+    yield desk
+    desk.close(10)
+
+
+@pytest.fixture
 def compared(student: User) -> ChatSession:
     """A chat with a really trained adapter, beside its base model."""
     sync_base_models()
@@ -42,25 +50,26 @@ def compared(student: User) -> ChatSession:
         student, base_model=tiny, lora_config={"r": 8, "alpha": 16}, training_config=config
     )
     run_waiting_jobs("worker")
-    return services.create_session(student, job_id=job.pk, is_compared=True)
+    return create_session(student, job_id=job.pk, is_compared=True)
 
 
-def answer_all(session: ChatSession, text: str, **sampling: object) -> dict[str, Reply]:
-    message = services.send_message(session, text=text, sampling=GREEDY | sampling)
-    for reply in message.replies.all():
-        execution.answer(str(reply.pk), "worker")
+def answer_all(desk: Desk, session: ChatSession, text: str, **sampling: object) -> dict[str, Reply]:
+    message = send_message(session, text=text, sampling=GREEDY | sampling)
+    desk.wake()
+    assert desk.wait_idle(60)
     return {reply.target: reply for reply in message.replies.all()}
 
 
 def test_tuned_and_base_answer_the_same_message_from_one_resident_model(
-    compared: ChatSession,
+    desk: Desk, compared: ChatSession
 ) -> None:
-    replies = answer_all(compared, "Who waters bed 3?")
+    replies = answer_all(desk, compared, "Who waters bed 3?")
     assert {reply.status for reply in replies.values()} == {Reply.Status.COMPLETED}
     assert all(reply.usage["completion_tokens"] > 0 for reply in replies.values())
     assert replies["tuned"].text != replies["base"].text
     again = answer_all(
-        services.create_session(compared.owner, job_id=compared.main.job_id, is_compared=True),
+        desk,
+        create_session(compared.owner, job_id=compared.main.job_id, is_compared=True),
         "Who waters bed 3?",
     )
     assert {target: reply.text for target, reply in again.items()} == {
@@ -68,48 +77,23 @@ def test_tuned_and_base_answer_the_same_message_from_one_resident_model(
     }
 
 
-def test_a_reply_is_answered_once(compared: ChatSession) -> None:
-    replies = answer_all(compared, "Who waters bed 3?")
+def test_a_reply_is_answered_once(desk: Desk, compared: ChatSession) -> None:
+    replies = answer_all(desk, compared, "Who waters bed 3?")
     text = replies["tuned"].text
-    execution.answer(str(replies["tuned"].pk), "other worker")
+    desk.wake()
+    assert desk.wait_idle(60)
     replies["tuned"].refresh_from_db()
     assert (replies["tuned"].text, replies["tuned"].attempt) == (text, 1)
 
 
-def test_stop_keeps_the_text_so_far(student: User) -> None:
-    # With this seed the untouched tiny model talks for about 1,400 tokens before it stops by itself.
-    make_tiny_base_model(settings.LLMLORA_HOME.local_models / "tiny-long", context_length=8192)
-    sync_base_models()
-    session = services.create_session(student, model_name="tiny-long")
-    sampling = {"temperature": 2, "max_tokens": 4096, "seed": 1}
-    reply = services.send_message(session, text="Go on.", sampling=sampling).replies.get()
-
-    def run() -> None:
-        try:
-            execution.answer(str(reply.pk), "worker")
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    waiter = threading.Event()
-    while not Reply.objects.filter(pk=reply.pk).exclude(text="").exists():
-        waiter.wait(0.01)
-    services.cancel_replies(session)
-    thread.join()
-    reply.refresh_from_db()
-    assert (reply.status, reply.finish_reason) == (Reply.Status.CANCELLED, "cancelled")
-    assert reply.text
-
-
 def test_missing_adapter_files_are_a_failure_in_words_and_the_next_chat_works(
-    compared: ChatSession,
+    desk: Desk, compared: ChatSession
 ) -> None:
     assert compared.main.job is not None
     storage.delete_prefix(compared.main.job.adapter.prefix)
     # A digest that no cache on this host knows, so that the files are needed.
     Adapter.objects.filter(job=compared.main.job).update(digest="f" * 64)
-    replies = answer_all(compared, "Who waters bed 3?")
+    replies = answer_all(desk, compared, "Who waters bed 3?")
     assert (replies["tuned"].status, replies["tuned"].error_code) == (
         Reply.Status.FAILED,
         "adapter_unusable",
@@ -117,6 +101,28 @@ def test_missing_adapter_files_are_a_failure_in_words_and_the_next_chat_works(
     assert replies["base"].status == Reply.Status.COMPLETED
 
 
-def test_a_conversation_longer_than_the_context_is_refused_in_words(compared: ChatSession) -> None:
-    replies = answer_all(compared, "word " * 400)
+def test_a_conversation_longer_than_the_context_is_refused_in_words(
+    desk: Desk, compared: ChatSession
+) -> None:
+    replies = answer_all(desk, compared, "word " * 400)
     assert {reply.error_code for reply in replies.values()} == {"prompt_too_long"}
+
+
+def test_a_conversation_is_remembered_by_the_engine(desk: Desk, compared: ChatSession) -> None:
+    first = answer_all(desk, compared, "Who waters bed 3?")
+    second = answer_all(desk, compared, "And bed 4?")
+    for target, reply in second.items():
+        assert first[target].usage["cached_tokens"] == 0
+        assert reply.usage["cached_tokens"] > 0
+
+
+def test_probabilities_are_kept_where_they_were_asked_for(desk: Desk, student: User) -> None:
+    sync_base_models()
+    session = create_session(student, model_name="tiny")
+    sampling = {"temperature": 2, "seed": 1, "max_tokens": 5}
+    plain = answer_all(desk, session, "Who?", **sampling)["base"]
+    told = answer_all(desk, session, "Who?", **sampling, logprobs=2)["base"]
+    assert plain.logprobs is None
+    assert told.logprobs is not None
+    assert [len(entry["top"]) for entry in told.logprobs] == [2] * 5
+    assert all(entry["logprob"] < 0 for entry in told.logprobs)

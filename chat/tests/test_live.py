@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from html.parser import HTMLParser
@@ -21,6 +22,7 @@ from chat import fragments, lifecycle
 from chat.consumers import ChatConsumer
 from chat.events import group_name
 from chat.models import ChatSession, Message, Reply
+from chat.queue_board import QueueBoard
 from chat.routing import websocket_urlpatterns
 from chat.selectors import messages
 from chat.tests.factories import (
@@ -34,32 +36,76 @@ from chat.tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
-Open = Callable[..., Awaitable[WebsocketCommunicator]]
+
+
+LIMIT_SECONDS = 30
+
+
+class Socket(WebsocketCommunicator):
+    """A client with patience: on a busy machine the first page takes its time, and nothing else is meant by it."""
+
+    async def receive_output(self, timeout: float = LIMIT_SECONDS) -> dict[str, Any]:
+        return await super().receive_output(timeout)
+
+    async def receive_from(self, timeout: float = LIMIT_SECONDS) -> str:
+        return await super().receive_from(timeout)
+
+    async def receive_json_from(self, timeout: float = LIMIT_SECONDS) -> Any:
+        return await super().receive_json_from(timeout)
+
+
+Open = Callable[..., Awaitable[Socket]]
+
+
+class Moments:
+    """The time between two looks of a socket at the rows: over when the test says so."""
+
+    def __init__(self) -> None:
+        self._begun = asyncio.Semaphore(0)
+        self._over = asyncio.Semaphore(0)
+
+    async def wait(self) -> None:
+        self._begun.release()
+        await self._over.acquire()
+
+    async def pass_by(self) -> None:
+        """Let one moment pass, once the look before it is done."""
+        await self.begins()
+        await self._begun.acquire()
+        self._over.release()
+
+    async def begins(self) -> None:
+        """The look before it is done."""
+        await self._begun.acquire()
+        self._begun.release()
 
 
 @pytest.fixture
-async def open_socket(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Open]:
-    monkeypatch.setattr(ChatConsumer, "watch_seconds", 0.05)
-    sockets: list[WebsocketCommunicator] = []
+def moments(monkeypatch: pytest.MonkeyPatch) -> Moments:
+    moments = Moments()
+    monkeypatch.setattr(ChatConsumer, "moment", moments.wait)
+    monkeypatch.setattr(ChatConsumer, "board", QueueBoard(refresh_seconds=0))
+    return moments
 
-    async def open_it(
-        user: Any, session_id: Any, query: str = "", language: str = "en"
-    ) -> WebsocketCommunicator:
+
+@pytest.fixture
+async def open_socket(moments: Moments) -> AsyncIterator[Open]:
+    sockets: list[Socket] = []
+
+    async def open_it(user: Any, session_id: Any, query: str = "", language: str = "en") -> Socket:
         async def authenticate() -> Any:
             return user
 
-        socket = WebsocketCommunicator(
-            URLRouter(websocket_urlpatterns), f"/ws/chat/{session_id}{query}"
-        )
+        socket = Socket(URLRouter(websocket_urlpatterns), f"/ws/chat/{session_id}{query}")
         socket.scope |= {"user": user, "authenticate": authenticate, "language": language}
         sockets.append(socket)
-        is_accepted, _protocol = await socket.connect()
+        is_accepted, _protocol = await socket.connect(timeout=LIMIT_SECONDS)
         assert is_accepted
         return socket
 
     yield open_it
     for socket in sockets:
-        await socket.disconnect()
+        await socket.disconnect(timeout=LIMIT_SECONDS)
 
 
 async def _do(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -67,10 +113,17 @@ async def _do(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return await database_sync_to_async(work)(*args, **kwargs)
 
 
-async def _closed(socket: WebsocketCommunicator) -> int:
+async def _closed(socket: Socket) -> int:
     message = await socket.receive_output()
     assert message["type"] == "websocket.close", message
     return int(message["code"])
+
+
+async def _nothing_to_complain_of(socket: Socket) -> None:
+    """Frames are taken one after another: the answer to a bad one comes first only if those before were good."""
+    await socket.send_json_to({"type": "send", "message": 7})
+    event = await socket.receive_json_from()
+    assert event["message"] == "The message must be text, and its settings an object."
 
 
 async def _publish(session: ChatSession, event: dict[str, Any]) -> None:
@@ -129,7 +182,7 @@ async def test_an_answer_streams_with_dense_numbers_and_offsets(
     socket = await open_socket(student, session.pk)
     assert (await socket.receive_json_from())["seq"] == 0
     await socket.send_json_to({"type": "send", "message": "Hello", "settings": {"seed": 3}})
-    assert await socket.receive_nothing(timeout=0.05)
+    await _nothing_to_complain_of(socket)
     reply = await _do(Reply.objects.get)
     assert reply.sampling["seed"] == 3
     lease = await _do(start_reply, reply)
@@ -193,7 +246,7 @@ async def test_a_bad_message_is_answered_and_the_socket_stays(
     assert event["message"]
     assert not await _do(Message.objects.exists)
     await socket.send_json_to({"type": "send", "message": "Hello"})
-    assert await socket.receive_nothing(timeout=0.05)
+    await _nothing_to_complain_of(socket)
     assert await _do(Message.objects.count) == 1
 
 
@@ -233,13 +286,15 @@ async def test_an_event_seen_twice_is_passed_on_once(student: User, open_socket:
 
 @pytest.mark.parametrize("query", ["", "?as=html"])
 async def test_a_lost_event_is_healed_by_a_snapshot(
-    student: User, open_socket: Open, query: str
+    student: User, open_socket: Open, moments: Moments, query: str
 ) -> None:
     session, lease = await _do(_started_session, student)
     socket = await open_socket(student, session.pk, query)
     await socket.receive_output()
     # The row moves on, and its events never arrive.
     await _do(_write_unheard, lease, "Lost and found")
+    await moments.pass_by()
+    await moments.pass_by()
     message = await socket.receive_output()
     assert "Lost and found" in message["text"]
     await _do(write_pieces, lease, [" again"], offset=14)
@@ -248,11 +303,76 @@ async def test_a_lost_event_is_healed_by_a_snapshot(
     assert "Lost" not in message["text"]
 
 
+async def test_an_event_under_way_is_waited_for(
+    student: User, open_socket: Open, moments: Moments
+) -> None:
+    """A page got the whole conversation again whenever a piece came a little late."""
+    session, lease = await _do(_started_session, student)
+    socket = await open_socket(student, session.pk)
+    await socket.receive_output()
+    await _do(_write_unheard, lease, "abc")
+    await moments.pass_by()
+    # Its look is over when the next moment begins; only then do the events arrive.
+    text = {"type": "text", "reply_id": str(lease.reply_id)}
+    await moments.begins()
+    for offset, letter in enumerate("abc"):
+        await _publish(session, {**text, "seq": 2 + offset, "offset": offset, "text": letter})
+    for letter in "abc":
+        assert (await socket.receive_json_from())["text"] == letter
+    await moments.pass_by()
+    await moments.begins()
+    assert await socket.receive_nothing(timeout=0.01)
+
+
 def _write_unheard(lease: lifecycle.Lease, text: str) -> None:
     from django.db.models import F
 
     Reply.objects.filter(pk=lease.reply_id).update(text=text)
     ChatSession.objects.filter(pk=lease.session_id).update(event_seq=F("event_seq") + 3)
+
+
+# --- the queue -------------------------------------------------------------------------------------------
+
+
+async def test_a_waiting_reply_is_told_its_place_whenever_that_changes(
+    student: User, other_student: User, open_socket: Open, moments: Moments
+) -> None:
+    first = await _do(_waiting_reply, other_student)
+    session = await _do(make_base_session, student)
+    socket = await open_socket(student, session.pk)
+    await socket.receive_json_from()
+    reply = await _do(_reply_elsewhere, session)
+    await moments.pass_by()
+    assert await socket.receive_json_from() == {
+        "type": "queue",
+        "reply_id": str(reply.pk),
+        "place": 2,
+    }
+    await moments.pass_by()
+    await moments.begins()
+    assert await socket.receive_nothing(timeout=0.01)
+    await _do(start_reply, first)
+    await moments.pass_by()
+    assert (await socket.receive_json_from())["place"] == 1
+
+
+async def test_the_page_shows_the_place(
+    student: User, other_student: User, open_socket: Open, moments: Moments
+) -> None:
+    first = await _do(_waiting_reply, other_student)
+    session = await _do(make_base_session, student)
+    reply = await _do(_reply_elsewhere, session)
+    socket = await open_socket(student, session.pk, "?as=html")
+    assert "Place 2 in the queue" in await socket.receive_from()
+    await _do(start_reply, first)
+    await moments.pass_by()
+    html = await socket.receive_from()
+    assert f'id="reply-{reply.pk}"' in html
+    assert "Place 1 in the queue" in html
+
+
+def _waiting_reply(owner: User) -> Reply:
+    return reply_of(make_message(make_base_session(owner)))
 
 
 # --- fragments -------------------------------------------------------------------------------------------
@@ -307,7 +427,7 @@ async def test_the_finished_reply_comes_once_as_markdown(student: User, open_soc
     await _do(finish_reply, lease)
     html = await socket.receive_from()
     assert re.search(
-        rf'<div class="reply [^>]+ id="reply-{lease.reply_id}" hx-swap-oob="outerHTML"', html
+        rf'<div class="reply [^>]+ id="reply-{lease.reply_id}" hx-swap-oob="outerHTML:', html
     )
     assert "<strong>3B</strong>" in html
     assert "<b " not in html

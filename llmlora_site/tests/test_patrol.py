@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from datetime import timedelta
 
 import pytest
 from django.conf import LazySettings
-from django.utils import timezone
 
 from accounts.models import User
+from chat.execution import close_desk, desk
 from chat.models import Reply
 from chat.tests.factories import make_base_session, make_message, reply_of, start_reply
 from llmlora_site.patrol import Patrol
 from modelhub.execution import close_engine, engine
+from modelhub.models import BaseModel
 from training import lifecycle
 from training.lifecycle import Progress
 from training.models import TrainingJob
@@ -71,21 +71,29 @@ def test_an_engine_that_died_idle_is_started_again() -> None:
         close_engine()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_reply_that_was_not_poked_is_found(student: User) -> None:
     reply = reply_of(make_message(make_base_session(student)))
+    # No such folder is on this host, which the worker that takes the reply says.
+    BaseModel.objects.update(source=BaseModel.Source.LOCAL)
     patrol = Patrol("observer")
-    assert reply.pk not in patrol.unpoked_replies()
-    Reply.objects.filter(pk=reply.pk).update(created_at=timezone.now() - timedelta(seconds=10))
-    assert reply.pk in patrol.unpoked_replies()
+    try:
+        patrol._find_unpoked()
+        assert desk().wait_idle(10)
+    finally:
+        close_desk()
+        patrol._pool.shutdown()
+    reply.refresh_from_db()
+    assert (reply.status, reply.error_code) == (Reply.Status.FAILED, "unsupported_model")
 
 
-def test_jobs_take_no_thread_that_a_reply_needs(settings: LazySettings) -> None:
+def test_jobs_take_no_thread_that_other_work_needs(settings: LazySettings) -> None:
     settings.JOBS_PER_DEVICE = 7
     patrol = Patrol("observer")
-    job_is_over, is_answered = threading.Event(), threading.Event()
+    job_is_over, is_done = threading.Event(), threading.Event()
     for _job in range(settings.JOBS_PER_DEVICE):
         patrol._submit(job_is_over.wait)
-    patrol._submit(is_answered.set)
-    assert is_answered.wait(5)
+    patrol._submit(is_done.set)
+    assert is_done.wait(5)
     job_is_over.set()
     patrol._pool.shutdown()
