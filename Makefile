@@ -42,7 +42,7 @@ worker: $(VENV)/.installed ## start one more worker, on this machine or on anoth
 test: $(VENV)/.installed-dev messages ## unit, integration and bundled-model tests; options: make test ARGS="-k chat"
 	$(BIN)/python -m pytest $(ARGS)
 
-test-e2e: $(VENV)/.installed-dev messages ## the main flow and the dataset pages in a real browser, in both languages
+test-e2e: $(VENV)/.installed-dev messages ## whole flows in a real browser, in both languages, and the official `openai` client
 	$(BIN)/python -m pytest -m e2e $(ARGS)
 
 test-faults: $(VENV)/.installed-dev messages ## 180 kills and the other faults, on SQLite and PostgreSQL; takes an hour or two

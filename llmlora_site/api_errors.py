@@ -1,11 +1,15 @@
-"""Every failure of the API as one body: {code, message, errors}, in the caller's language, never a traceback."""
+"""Every failure of the APIs as one body, in the caller's language, never a traceback.
+
+Below /api/ the body is {code, message, errors}; below /v1/ it is that of the OpenAI protocol, made from the same parts.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import OperationalError
@@ -15,13 +19,13 @@ from django.utils.translation import gettext_lazy as _
 from ninja import NinjaAPI
 from ninja.errors import HttpError, Throttled, ValidationError
 
+from chat.openai_api import errors as openai_errors
 from common.errors import DomainError, Fault, Sentence, TooManyRequestsError
 from common.strict_json import MalformedJsonError
 from llmlora_site.validation_sentences import faults_of
 
 logger = logging.getLogger(__name__)
 
-API_PREFIX = "/api/"
 RETRY_AFTER_SECONDS = 5
 RETRIED = frozenset({429, 503})
 
@@ -58,6 +62,7 @@ SENTENCES: dict[int, Sentence] = {
         "The server is too busy or a part of it is not there right now. Try again in a few seconds."
     ),
 }
+NO_TOKEN = _("Send an API token as a bearer token. You get one on the page of your settings.")
 MALFORMED_JSON = _(
     "The body is not valid JSON. Check brackets, quotes and commas. "
     "NaN, infinite numbers and the character NUL can not be sent."
@@ -75,6 +80,20 @@ def error_body(
     }
 
 
+class Respond(Protocol):
+    """Makes the response of a failure; the message defaults to that of the status."""
+
+    def __call__(
+        self,
+        status: int,
+        message: Sentence = "",
+        *,
+        code: str = "",
+        faults: list[Fault] | None = None,
+        retry_after: int | None = None,
+    ) -> JsonResponse: ...
+
+
 def error_response(
     status: int,
     message: Sentence = "",
@@ -83,7 +102,30 @@ def error_response(
     faults: list[Fault] | None = None,
     retry_after: int | None = None,
 ) -> JsonResponse:
-    response = JsonResponse(error_body(status, message, code=code, faults=faults), status=status)
+    body = error_body(status, message, code=code, faults=faults)
+    return _json_response(status, body, retry_after)
+
+
+def openai_error_response(
+    status: int,
+    message: Sentence = "",
+    *,
+    code: str = "",
+    faults: list[Fault] | None = None,
+    retry_after: int | None = None,
+) -> JsonResponse:
+    if status == HTTPStatus.UNAUTHORIZED:
+        message = message or NO_TOKEN
+    plain = error_body(status, message, code=code)
+    status = openai_errors.protocol_status(status)
+    body = openai_errors.error_body(
+        status, str(plain["message"]), code=str(plain["code"]), faults=faults or []
+    )
+    return _json_response(status, body, retry_after)
+
+
+def _json_response(status: int, body: dict[str, object], retry_after: int | None) -> JsonResponse:
+    response = JsonResponse(body, status=status)
     if status in RETRIED:
         response["Retry-After"] = str(retry_after or RETRY_AFTER_SECONDS)
     if status == HTTPStatus.UNAUTHORIZED:
@@ -91,80 +133,96 @@ def error_response(
     return response
 
 
-def add_error_handlers(api: NinjaAPI) -> None:
+OPENAI_PREFIX = "/v1/"
+RESPONDERS: dict[str, Respond] = {"/api/": error_response, OPENAI_PREFIX: openai_error_response}
+
+
+def responder_at(path: str) -> Respond | None:
+    """How failures are answered at this address; None where people get a page."""
+    return next(
+        (respond for prefix, respond in RESPONDERS.items() if path.startswith(prefix)), None
+    )
+
+
+def add_error_handlers(api: NinjaAPI, respond: Respond = error_response) -> None:
     """Teach the API what each kind of exception means."""
-    handlers: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
+    handlers: dict[type[Exception], Callable[[Respond, HttpRequest, Any], HttpResponse]] = {
         DomainError: _domain_error,
         ValidationError: _validation_error,
         HttpError: _http_error,
-        Http404: lambda request, error: error_response(404),
-        PermissionDenied: lambda request, error: error_response(403),
-        RequestDataTooBig: lambda request, error: error_response(413),
-        SuspiciousOperation: lambda request, error: error_response(400),
-        MultiPartParserError: lambda request, error: error_response(400),
-        UnreadablePostError: lambda request, error: error_response(400),
+        Http404: lambda respond, request, error: respond(404),
+        PermissionDenied: lambda respond, request, error: respond(403),
+        RequestDataTooBig: lambda respond, request, error: respond(413),
+        SuspiciousOperation: lambda respond, request, error: respond(400),
+        MultiPartParserError: lambda respond, request, error: respond(400),
+        UnreadablePostError: lambda respond, request, error: respond(400),
         OperationalError: _database_error,
         Exception: _unexpected_error,
     }
     for kind, handler in handlers.items():
-        api.add_exception_handler(kind, handler)
+        api.add_exception_handler(kind, partial(handler, respond))
 
 
 class ApiErrorsMiddleware:
-    """The same body for what Django itself answers below /api/: no such address, a wrong method."""
+    """The same body for what Django itself answers at the APIs' addresses: no such address, a wrong method."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if response.status_code < 400 or not request.path_info.startswith(API_PREFIX):
+        respond = responder_at(request.path_info)
+        if response.status_code < 400 or respond is None:
             return response
         if response.get("Content-Type", "").startswith("application/json"):
             if response.status_code in RETRIED:
                 response.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
             return response
-        replacement = error_response(response.status_code)
+        replacement = respond(response.status_code)
         for name in ("Allow", "Retry-After"):
             if name in response:
                 replacement[name] = response[name]
         return replacement
 
 
-def _domain_error(request: HttpRequest, error: DomainError) -> HttpResponse:
+def _domain_error(respond: Respond, request: HttpRequest, error: DomainError) -> HttpResponse:
     wait = error.retry_after_seconds if isinstance(error, TooManyRequestsError) else None
-    return error_response(
+    return respond(
         error.status, error.message, code=error.code, faults=error.faults, retry_after=wait
     )
 
 
-def _validation_error(request: HttpRequest, error: ValidationError) -> HttpResponse:
+def _validation_error(
+    respond: Respond, request: HttpRequest, error: ValidationError
+) -> HttpResponse:
     if any(entry["loc"][0] == "path" for entry in error.errors):
         # An id of the wrong shape names nothing, like an id that nobody has.
-        return error_response(404)
-    return error_response(422, faults=faults_of(error.errors))
+        return respond(404)
+    return respond(422, faults=faults_of(error.errors))
 
 
-def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+def _http_error(respond: Respond, request: HttpRequest, error: HttpError) -> HttpResponse:
     if isinstance(error.__cause__, MalformedJsonError):
-        return error_response(400, MALFORMED_JSON, code="malformed_json")
+        return respond(400, MALFORMED_JSON, code="malformed_json")
     if isinstance(error, Throttled):
-        return error_response(429, retry_after=error.wait)
+        return respond(429, retry_after=error.wait)
     is_own_sentence = error.status_code in (401, 403) and error.message not in (
         "Unauthorized",
         "Forbidden",
     )
-    return error_response(error.status_code, error.message if is_own_sentence else "")
+    return respond(error.status_code, error.message if is_own_sentence else "")
 
 
-def _database_error(request: HttpRequest, error: OperationalError) -> HttpResponse:
+def _database_error(
+    respond: Respond, request: HttpRequest, error: OperationalError
+) -> HttpResponse:
     logger.error("database away or locked on %s %s: %s", request.method, request.path, error)
-    return error_response(503)
+    return respond(503)
 
 
-def _unexpected_error(request: HttpRequest, error: Exception) -> HttpResponse:
+def _unexpected_error(respond: Respond, request: HttpRequest, error: Exception) -> HttpResponse:
     logger.error("unexpected failure on %s %s", request.method, request.path, exc_info=error)
-    return error_response(500)
+    return respond(500)
 
 
 def _fault_body(fault: Fault) -> dict[str, object]:

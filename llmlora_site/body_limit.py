@@ -13,7 +13,8 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
-from llmlora_site.api_errors import API_PREFIX, error_response
+from chat.openai_api.schemas import MAX_BODY_BYTES
+from llmlora_site.api_errors import OPENAI_PREFIX, responder_at
 
 Scope = dict[str, Any]
 Message = Mapping[str, Any]
@@ -72,6 +73,8 @@ def _limit_of(scope: Scope) -> int:
     is_known = settings.SESSION_COOKIE_NAME in cookies or b"authorization" in headers
     if not is_known:
         return settings.MAX_ANONYMOUS_REQUEST_BYTES
+    if scope["path"].startswith(OPENAI_PREFIX):
+        return MAX_BODY_BYTES
     is_upload = scope["path"] in settings.UPLOAD_PATHS
     return settings.MAX_UPLOAD_REQUEST_BYTES if is_upload else settings.MAX_REQUEST_BYTES
 
@@ -99,7 +102,8 @@ async def _refuse(scope: Scope, send: Send) -> None:
 
 
 def _response(path: str) -> HttpResponse:
-    if path.startswith(API_PREFIX):
-        return error_response(413, SENTENCE)
+    respond = responder_at(path)
+    if respond is not None:
+        return respond(413, "" if path.startswith(OPENAI_PREFIX) else SENTENCE)
     context = {"title": TITLE, "sentence": SENTENCE, "language": translation.get_language()}
     return HttpResponse(render_to_string("llmlora_site/plain_sentence.html", context))

@@ -8,6 +8,7 @@ from django.urls import include, path
 from accounts.views import language
 from courses.views import home
 from llmlora_site.api import api
+from llmlora_site.openai_api import openai_api
 
 urlpatterns = [
     path("", home, name="home"),
@@ -20,4 +21,5 @@ urlpatterns = [
     path("language/", language, name="set_language"),
     path("admin/", admin.site.urls),
     path("api/", api.urls),
+    path("v1/", openai_api.urls),
 ]

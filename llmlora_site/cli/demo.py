@@ -140,7 +140,8 @@ def _ask(owner: User, question: str, job: TrainingJob | None) -> str:
     """The answer of the tuned model, or of the base model without a job; each in a chat of its own."""
     from chat.models import Reply
     from chat.sentences import failure_sentence
-    from chat.services import create_session, send_message
+    from chat.services.opening import create_session
+    from chat.services.sending import send_message
     from engine.catalog import DEFAULT_BASE_MODEL
 
     if job is None:
