@@ -30,7 +30,7 @@ class AnswererInline(admin.TabularInline):
     """The models that answer in a session."""
 
     model = Answerer
-    fields = ["position", "kind", "label", "job", "base_model"]
+    fields = ("position", "kind", "label", "job", "base_model")
     readonly_fields = fields
     can_delete = False
     extra = 0

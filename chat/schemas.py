@@ -10,7 +10,12 @@ from ninja import Field, Schema
 
 from chat.models import Answerer, ChatSession, Message, Reply
 from chat.sentences import failure_sentence
+from chat.services.settings import SESSION_SETTINGS
+from engine.config import SamplingParams
 from training.models import TrainingJob
+
+SETTINGS_NAMES = ", ".join((*SESSION_SETTINGS, *SamplingParams.parameters()))
+SAMPLING_NAMES = ", ".join(SamplingParams.parameters())
 
 
 class SessionRequest(Schema):
@@ -22,9 +27,14 @@ class SessionRequest(Schema):
     )
     model_name: str | None = Field(default=None, description="A base model, untouched")
     is_compared: bool = Field(default=False, description="With job_id: the base model answers too")
-    settings: dict[str, Any] = Field(
-        default_factory=dict, description="temperature, top_p, max_tokens, seed, system_prompt"
-    )
+    settings: dict[str, Any] = Field(default_factory=dict, description=SETTINGS_NAMES)
+
+
+class SessionChanges(Schema):
+    """What is left out stays as it is."""
+
+    name: str | None = None
+    settings: dict[str, Any] | None = Field(default=None, description=SETTINGS_NAMES)
 
 
 class SessionSchema(Schema):
@@ -74,10 +84,31 @@ class MessageSchema(Schema):
     sampling: dict[str, Any] = {}
     error_code: str | None = None
     error_message: str | None = None
+    parent_id: UUID | None = Field(
+        default=None,
+        description="Of a message: the one before it; messages with the same one are branches",
+    )
+    answerer_id: UUID | None = Field(default=None, description="Of a reply: which model answered")
+    model: str | None = Field(default=None, description="Of a reply: that model's name")
+    take: int | None = Field(default=None, description="Of a reply: counts the model's replies")
+    is_chosen: bool | None = Field(
+        default=None, description="Of a reply: whether this take stands in the conversation"
+    )
+    rating: int | None = Field(default=None, description="Of a reply: 1 for good, -1 for bad")
+    corrected_text: str | None = Field(
+        default=None, description="Of a reply: what it should have been"
+    )
+    logprobs: list[Any] | None = Field(default=None, description="Of a reply, when asked for")
 
     @classmethod
     def of_message(cls, message: Message) -> MessageSchema:
-        return cls(id=message.pk, role="user", content=message.text, created_at=message.created_at)
+        return cls(
+            id=message.pk,
+            role="user",
+            content=message.text,
+            created_at=message.created_at,
+            parent_id=message.parent_id,
+        )
 
     @classmethod
     def of_reply(cls, reply: Reply) -> MessageSchema:
@@ -95,6 +126,13 @@ class MessageSchema(Schema):
             sampling=reply.sampling,
             error_code=reply.error_code or None,
             error_message=failure_sentence(reply) or None,
+            answerer_id=reply.answerer_id,
+            model=reply.answerer.label,
+            take=reply.take,
+            is_chosen=reply.is_chosen,
+            rating=reply.rating,
+            corrected_text=reply.corrected_text or None,
+            logprobs=reply.logprobs,
         )
 
 
@@ -119,11 +157,58 @@ class GenerateRequest(Schema):
     top_p: float | None = None
     max_tokens: int | None = None
     seed: int | None = None
+    top_k: int | None = None
+    repetition_penalty: float | None = None
+    stop: list[str] | str | None = None
+    logprobs: int | None = None
 
     def sampling(self) -> dict[str, Any]:
         """What the caller gave; the rest comes from the session, then from the defaults."""
-        names = ("temperature", "top_p", "max_tokens", "seed")
+        names = SamplingParams.parameters()
         return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+class EditRequest(Schema):
+    message: str
+    settings: dict[str, Any] = Field(default_factory=dict, description=SAMPLING_NAMES)
+
+
+class TurnSchema(Schema):
+    """A message and its replies, which may not be drawn yet."""
+
+    message: MessageSchema
+    replies: list[MessageSchema]
+
+
+class RegenerateRequest(Schema):
+    settings: dict[str, Any] = Field(
+        default_factory=dict, description=f"Other than those of the reply: {SAMPLING_NAMES}"
+    )
+
+
+class RatingRequest(Schema):
+    rating: int | None = Field(description="1 for good, -1 for bad, null to take it back")
+
+
+class NewDataset(Schema):
+    name: str
+    type: str = Field(default="instruction", description="instruction or chat")
+
+
+class CorrectionRequest(Schema):
+    """At most one of dataset_id and new_dataset."""
+
+    corrected_text: str = Field(description="Empty takes an earlier one back")
+    dataset_id: UUID | None = Field(default=None, description="A dataset of the caller's")
+    new_dataset: NewDataset | None = None
+
+
+class CorrectionAnswer(Schema):
+    """The reply, and the version that got the example, if one was asked for."""
+
+    reply: MessageSchema
+    dataset_id: UUID | None
+    version: int | None
 
 
 class GenerateAnswer(Schema):

@@ -55,7 +55,7 @@ def branch_of(rows: Iterable[Message], head_id: UUID | None) -> list[Message]:
     """The messages from the first one to the head, out of all of a session."""
     by_id = {message.pk: message for message in rows}
     branch: list[Message] = []
-    while (message := by_id.pop(head_id, None)) is not None:
+    while head_id is not None and (message := by_id.pop(head_id, None)) is not None:
         branch.append(message)
         head_id = message.parent_id
     return branch[::-1]

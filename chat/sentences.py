@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from chat.models import Reply
+from chat.models import Answerer, Reply
+from engine.config import InvalidValueError
 from modelhub.sentences import engine_failure_sentence
+from training.sentences import fault_sentence
 
 
 def failure_sentence(reply: Reply) -> str:
@@ -38,3 +41,44 @@ def finish_sentence(finish_reason: str) -> str:
         case "cancelled":
             return _("Stopped by you.")
     return ""
+
+
+def dropped_sentence(reply: Reply) -> str:
+    """That the model did not read the whole conversation; empty where it did."""
+    count = reply.usage.get("dropped_turns") or 0
+    if not count:
+        return ""
+    return ngettext(
+        "The oldest turn was left out, because the conversation is longer than the model's context.",
+        "The oldest %(count)d turns were left out, because the conversation is longer than the model's context.",
+        count,
+    ) % {"count": count}
+
+
+def absence_sentence(answerer: Answerer) -> str:
+    """Why a model of a chat can not answer any more, and what to do; empty while it can."""
+    if answerer.is_gone:
+        return _(
+            "The training job of this chat was deleted, and its adapter with it. "
+            "You can still read the chat; begin a new one to go on with another model."
+        )
+    if not answerer.base_model.is_enabled:
+        return _(
+            "The base model “%(name)s” is not offered here any more. "
+            "You can still read the chat; begin a new one to go on with another model."
+        ) % {"name": answerer.base_model.name}
+    return ""
+
+
+def sampling_fault_sentence(fault: InvalidValueError) -> str:
+    """What is wrong with a setting of an answer, and what it may be."""
+    match fault.reason:
+        case "not_strings":
+            return _("Write each stop text on a line of its own.")
+        case "too_many":
+            return _("Give at most %(count)d stop texts.") % {"count": fault.params["maximum"]}
+        case "too_long":
+            return _("A stop text may have at most %(count)d characters. Shorten it.") % {
+                "count": fault.params["maximum"]
+            }
+    return fault_sentence(fault)

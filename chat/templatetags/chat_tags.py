@@ -8,9 +8,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from chat.models import ChatSession, Reply
-from chat.rendering import render_markdown
-from chat.sentences import failure_sentence, finish_sentence
+from chat.models import Answerer, ChatSession, Reply
+from chat.rendering import harmless_text, render_markdown
+from chat.sentences import absence_sentence, dropped_sentence, failure_sentence, finish_sentence
+from engine.config import SamplingParams
 
 register = template.Library()
 
@@ -18,6 +19,12 @@ register = template.Library()
 @register.filter
 def markdown(text: str) -> SafeString:
     return render_markdown(text)
+
+
+@register.filter
+def harmless(text: str) -> str:
+    """The text with visible signs in the place of characters that would act on the page or its order."""
+    return harmless_text(text)
 
 
 @register.filter
@@ -38,6 +45,44 @@ def facts(reply: Reply) -> list[str]:
     if ending := finish_sentence(reply.finish_reason):
         found.append(ending)
     return found
+
+
+@register.filter
+def dropped(reply: Reply) -> str:
+    return dropped_sentence(reply)
+
+
+@register.filter
+def drawn_with(reply: Reply) -> list[tuple[str, str]]:
+    """The settings of a reply as labels and values; of the rarer ones those that were changed."""
+    defaults = SamplingParams().to_dict()
+    return [
+        (_(parameter.label), _typed(value))
+        for name, parameter in SamplingParams.parameters().items()
+        if (value := reply.sampling.get(name)) is not None
+        and not (parameter.advanced and value == defaults[name])
+    ]
+
+
+def _typed(value: float | int | list[str]) -> str:
+    if isinstance(value, list):
+        return " ".join(value)
+    # A seed is a name more than a quantity, so nothing groups its digits.
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@register.filter
+def absences(session: ChatSession) -> list[str]:
+    """Why models of the chat can not answer any more, each sentence once."""
+    sentences = (absence_sentence(answerer) for answerer in session.answerers.all())
+    return list(dict.fromkeys(filter(None, sentences)))
+
+
+@register.filter
+def can_answer(session: ChatSession) -> bool:
+    """Whether a model is left to talk to."""
+    answerers: list[Answerer] = list(session.answerers.all())
+    return any(not absence_sentence(answerer) for answerer in answerers)
 
 
 @register.filter

@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from accounts.models import User
-from chat import lifecycle, services
+from chat import lifecycle
 from chat.lifecycle import Lease
 from chat.models import Answerer, ChatSession, Message, Reply
+from chat.services.opening import create_session
+from chat.services.sending import send_message
 from training.models import TrainingJob
 from training.tests.factories import make_base_model, make_completed_job
 
@@ -17,7 +19,7 @@ TIMINGS = {"first_token_seconds": 0.41, "duration_seconds": 1.1, "tokens_per_sec
 
 
 def make_base_session(owner: User, **changes: Any) -> ChatSession:
-    return services.create_session(owner, model_name=make_base_model().name, **changes)
+    return create_session(owner, model_name=make_base_model().name, **changes)
 
 
 def make_tuned_session(
@@ -25,11 +27,11 @@ def make_tuned_session(
 ) -> ChatSession:
     """By default beside the base model."""
     job = job or make_completed_job(owner)
-    return services.create_session(owner, job_id=job.pk, **{"is_compared": True, **changes})
+    return create_session(owner, job_id=job.pk, **{"is_compared": True, **changes})
 
 
 def make_message(session: ChatSession, text: str = "Who waters bed 3?", **sampling: Any) -> Message:
-    return services.send_message(session, text=text, sampling=sampling)
+    return send_message(session, text=text, sampling=sampling)
 
 
 def reply_of(message: Message, target: str = Answerer.Kind.BASE) -> Reply:

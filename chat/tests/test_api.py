@@ -17,7 +17,8 @@ from django.urls import resolve
 
 from accounts.models import User
 from accounts.tokens import create_token
-from chat import api, lifecycle
+from chat import lifecycle
+from chat.api import generating
 from chat.models import Answerer, ChatSession, Message, Reply
 from chat.tests.factories import (
     finish_reply,
@@ -275,8 +276,8 @@ async def test_generate_waits_for_the_answer(student: User, base_session: ChatSe
 async def test_generate_withdraws_the_message_when_no_worker_comes(
     student: User, base_session: ChatSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "MAX_WAIT_FOR_WORKER_SECONDS", 0.05)
-    monkeypatch.setattr(api, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(generating, "MAX_WAIT_FOR_WORKER_SECONDS", 0.05)
+    monkeypatch.setattr(generating, "POLL_SECONDS", 0.01)
     status, answer = await _generate(student, base_session)
     assert (status, answer["code"]) == (503, "unavailable")
     assert "worker" in answer["message"]

@@ -260,7 +260,8 @@ def test_the_fragment_for_polling_equals_the_page(student: User, client_of: Sign
 
 def test_a_message_is_sent_and_its_turn_comes_back(student: User, client_of: SignIn) -> None:
     session = make_tuned_session(student)
-    response = _send(client_of(student), session, "Hello <b>")
+    advanced = {"top_k": "４０", "repetition_penalty": "1.1", "stop": "END\r\n\r\n終わり"}
+    response = _send(client_of(student), session, "Hello <b>", **advanced)
     message = Message.objects.get()
     assert response.status_code == 200
     assert response["HX-Trigger"] == "chat:sent"
@@ -275,6 +276,10 @@ def test_a_message_is_sent_and_its_turn_comes_back(student: User, client_of: Sig
         "top_p": 0.9,
         "max_tokens": 64,
         "seed": 7,
+        "top_k": 40,
+        "repetition_penalty": 1.1,
+        "stop": ["END", "終わり"],
+        "logprobs": 0,
     }
 
 
@@ -352,6 +357,13 @@ def test_a_refused_message_keeps_its_text(student: User, client_of: SignIn) -> N
         ("max_tokens", "1.5"),
         ("seed", "x"),
         ("max_tokens", "1e9"),
+        ("temperature", "inf"),
+        ("repetition_penalty", "-Infinity"),
+        ("repetition_penalty", "9" * 400),
+        ("top_k", "1001"),
+        ("stop", "1\n2\n3\n4\n5"),
+        ("stop", "x" * 65),
+        ("stop", "a\x00b"),
     ],
 )
 def test_settings_out_of_range_are_refused(
@@ -371,6 +383,19 @@ def test_a_second_message_waits_for_the_answer_to_the_first(
     response = _send(client_of(student), session, "And now?")
     assert response.status_code == 422
     assert "still answering" in response.content.decode()
+    assert Message.objects.count() == 1
+
+
+def test_what_a_window_claims_to_have_seen_must_be_a_message(
+    student: User, client_of: SignIn
+) -> None:
+    session = make_base_session(student)
+    make_answer(make_message(session), "Class 3B.")
+    client = client_of(student)
+    for after, sentence in (("x", "Load the page again"), (str(uuid4()), "another window")):
+        response = _send(client, session, "And now?", after=after)
+        assert response.status_code == 422
+        assert sentence in response.content.decode()
     assert Message.objects.count() == 1
 
 
@@ -439,5 +464,5 @@ def test_a_conversation_costs_the_same_for_many_turns(
         for target in Answerer.Kind.values:
             make_answer(message, "Answer", target=target)
     client = client_of(student)
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(12):
         client.get(reverse("chat:session_detail", args=[session.pk]))

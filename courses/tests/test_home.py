@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from chat.services import create_session
+from chat.services.opening import create_session
 from courses.selectors import Next, home_of
 from courses.starter import starter_records
 from datasets_app.models import Dataset

@@ -1,7 +1,5 @@
 // An open conversation: when Enter sends, how the page follows the text, and what happens while the socket is down.
 
-import { showToast } from "./app.js";
-
 const POLL_MILLISECONDS = 2000;
 const SOCKET_GRACE_MILLISECONDS = 2500;
 const SILENCE_MILLISECONDS = 15000;
@@ -46,6 +44,12 @@ function sendOnEnter(event) {
   else if (textBox().value.trim()) event.target.form.requestSubmit();
 }
 
+// The message goes behind the last one that this page shows; the server refuses it where another window went on.
+function nameLastTurn(event) {
+  if (event.target.id !== "composer") return;
+  event.detail.parameters.after = log.querySelector(".turn:last-child")?.id.replace("turn-", "") ?? "";
+}
+
 function sendSuggestion(event) {
   const button = event.target.closest(".suggestion");
   if (!button) return;
@@ -56,7 +60,7 @@ function sendSuggestion(event) {
 
 // Browsers without field-sizing get the height from the text.
 function fitHeight() {
-  if (CSS.supports("field-sizing", "content") || !textBox()) return;
+  if (!textBox() || CSS.supports("field-sizing", "content")) return;
   textBox().rows = Math.min(10, Math.max(1, textBox().value.split("\n").length));
 }
 
@@ -77,18 +81,11 @@ function forgetSentText() {
   scrollToLatest();
 }
 
-async function copyAnswer(event) {
-  const button = event.target.closest("[data-copy]");
-  if (!button || !navigator.clipboard) return;
-  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).innerText);
-  showToast(room.dataset.copied);
-}
-
 room.addEventListener("keydown", sendOnEnter);
 room.addEventListener("input", fitHeight);
 room.addEventListener("click", sendSuggestion);
-room.addEventListener("click", copyAnswer);
 room.addEventListener("chat:sent", forgetSentText);
+room.addEventListener("htmx:configRequest", nameLastTurn);
 room.addEventListener("htmx:beforeRequest", (event) => {
   if (event.target.id === "composer") sentText = textBox().value;
 });
@@ -123,7 +120,7 @@ window.addEventListener("scroll", watchScroll, { passive: true });
 latest.addEventListener("click", () => {
   follow = true;
   scrollToLatest();
-  textBox().focus({ preventScroll: true });
+  textBox()?.focus({ preventScroll: true });
 });
 new ResizeObserver(() => {
   if (follow) scrollToLatest();
@@ -210,16 +207,29 @@ for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
   poller.addEventListener(name, (event) => event.stopPropagation());
 }
 
-// The same turn may come by the answer to sending and by the socket: the second one is dropped.
+// What came by the answer to a click may have come by the socket before, and grown since: then it is dropped. So is a
+// whole conversation that the server read before a change that this page shows already, or that the page still shows
+// as it was loaded: to draw it again would take the focus, and a click that is under way.
+let changedAt = 0;
+
+function bringsNews(at, state) {
+  return at >= changedAt && !(state && state === log.dataset.state);
+}
+
 room.addEventListener("htmx:oobBeforeSwap", (event) => {
   const { target, fragment } = event.detail;
-  if (target.id === "turns") {
-    const turn = fragment.querySelector(".turn");
-    event.detail.shouldSwap = !turn || document.getElementById(turn.id) === null;
-  } else if (target.id === "chat-status") {
+  const { unless, at, state } = fragment.dataset ?? fragment.firstElementChild?.dataset ?? {};
+  if (unless && document.getElementById(unless)) event.detail.shouldSwap = false;
+  else if (target === log) event.detail.shouldSwap = bringsNews(Number(at ?? 0), state);
+  else if (target.id === "chat-status") {
     event.detail.shouldSwap = target.textContent.trim() !== fragment.textContent.trim();
   }
+  if (event.detail.shouldSwap && log.contains(target)) {
+    changedAt = Math.max(changedAt, Number(at ?? 0));
+    delete log.dataset.state;
+  }
 });
+poller.addEventListener("htmx:beforeSwap", () => delete log.dataset.state);
 
 new MutationObserver(() => {
   log.setAttribute("aria-busy", String(isAnswering()));

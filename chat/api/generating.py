@@ -1,34 +1,22 @@
-"""The chat API: sessions, their messages, and one answer per call."""
+"""One message and its answer in one call."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
-from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
-from ninja import Header, Router, Status
 
-from accounts.idempotency import once
 from accounts.models import User
-from chat import services
+from chat.api.router import router
 from chat.models import ChatSession, Message, Reply
-from chat.schemas import (
-    CompletedJobSchema,
-    GenerateAnswer,
-    GenerateRequest,
-    MessageSchema,
-    SessionRequest,
-    SessionSchema,
-    turns_in_order,
-)
-from chat.selectors import ACTIVE, get_session, messages, sessions_visible_to, talkable_jobs
+from chat.schemas import GenerateAnswer, GenerateRequest, MessageSchema
+from chat.selectors import ACTIVE, get_session
 from chat.sentences import failure_sentence
-from common.api import ERROR_RESPONSES, current_user, paginated
+from chat.services.sending import cancel_replies, send_message
+from common.api import ERROR_RESPONSES, current_user
 from common.errors import ConflictError, DomainError, InvalidInputError, UnavailableError
 
 MAX_WAIT_FOR_WORKER_SECONDS = 60.0
@@ -36,67 +24,6 @@ MAX_WAIT_FOR_WORKER_SECONDS = 60.0
 MAX_WAIT_SECONDS = 600.0
 """4096 tokens on a slow CPU."""
 POLL_SECONDS = 0.1
-
-router = Router(tags=["chat"])
-
-
-@router.get(
-    "/sessions",
-    response={200: list[SessionSchema]} | ERROR_RESPONSES,
-    summary="The caller's chats, newest first",
-)
-@paginated
-def list_sessions(request: HttpRequest) -> QuerySet[ChatSession]:
-    return sessions_visible_to(current_user(request))
-
-
-@router.post("/sessions", response={201: SessionSchema} | ERROR_RESPONSES, summary="Open a chat")
-def create_session(
-    request: HttpRequest,
-    body: SessionRequest,
-    idempotency_key: str | None = Header(None, alias="Idempotency-Key"),
-) -> Status[ChatSession]:
-    user = current_user(request)
-
-    def create() -> ChatSession:
-        return services.create_session(user, **body.model_dump())
-
-    session = once(
-        user,
-        scope="chat_session",
-        key=idempotency_key,
-        create=create,
-        find=lambda pk: get_session(user, pk),
-    )
-    return Status(201, session)
-
-
-@router.get(
-    "/sessions/{uuid:session_id}/messages",
-    response={200: list[MessageSchema]} | ERROR_RESPONSES,
-    summary="Every turn of a chat",
-)
-@paginated
-def list_messages(request: HttpRequest, session_id: UUID) -> list[MessageSchema]:
-    return turns_in_order(messages(get_session(current_user(request), session_id)))
-
-
-@router.delete(
-    "/sessions/{uuid:session_id}", response={204: None} | ERROR_RESPONSES, summary="Delete a chat"
-)
-def delete_session(request: HttpRequest, session_id: UUID) -> Status[None]:
-    services.delete_session(get_session(current_user(request), session_id))
-    return Status(204, None)
-
-
-@router.get(
-    "/completed-jobs",
-    response={200: list[CompletedJobSchema]} | ERROR_RESPONSES,
-    summary="Tuned models that can be talked to",
-)
-@paginated
-def list_completed_jobs(request: HttpRequest) -> QuerySet[Any]:
-    return talkable_jobs(current_user(request))
 
 
 @router.post(
@@ -121,12 +48,12 @@ async def generate(request: HttpRequest, body: GenerateRequest) -> GenerateAnswe
 @sync_to_async
 def _send(user: User, body: GenerateRequest) -> tuple[ChatSession, Message]:
     session = get_session(user, body.session_id)
-    return session, services.send_message(session, text=body.message, sampling=body.sampling())
+    return session, send_message(session, text=body.message, sampling=body.sampling())
 
 
 @sync_to_async
 def _stop(session: ChatSession) -> None:
-    services.cancel_replies(session)
+    cancel_replies(session)
 
 
 async def _wait_for_replies(message: Message) -> list[Reply]:

@@ -1,4 +1,4 @@
-"""What people type into chat pages: which model to talk to, a message with its sampling, a name."""
+"""Which model to talk to, and whether its base model answers beside it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,16 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from django import forms
-from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
-from chat.models import ChatSession, Reply
 from chat.selectors import talkable_jobs
-from chat.services import MAX_NAME_CHARACTERS, SESSION_SETTINGS
-from common.errors import DomainError
-from engine.config import SamplingParams
 from modelhub.selectors import base_models
-from training.forms import NumberField
 
-OFFERED_JOBS = 50
+OFFERED_JOBS = 200
+MANY_MODELS = 8
+"""More than these are looked for rather than looked through."""
 TUNED, BASE = "job", "base"
 
 
@@ -101,6 +97,9 @@ class NewSessionForm(forms.Form):
             "model", _first_of(preferred, [choice.value for choice in offered_models])
         )
 
+    def has_many_models(self) -> bool:
+        return len(self.tuned_models) + len(self.base_models) > MANY_MODELS
+
     def session_arguments(self) -> dict[str, Any]:
         """What create_session takes."""
         kind, _separator, name = self.cleaned_data["model"].partition(":")
@@ -117,83 +116,3 @@ class NewSessionForm(forms.Form):
 
 def _first_of(preferred: str, values: list[str]) -> str:
     return preferred if preferred in values else next(iter(values), "")
-
-
-class MessageForm(forms.Form):
-    """The composer: a message, and how its answer is drawn. Text rules are the service's."""
-
-    text = forms.CharField(
-        label=gettext_lazy("Message"),
-        required=False,
-        strip=False,
-        error_messages={
-            "null_characters_not_allowed": gettext_lazy(
-                "The message contains characters that are not text. Type it again."
-            )
-        },
-        widget=forms.Textarea(
-            attrs={
-                "rows": 1,
-                "placeholder": gettext_lazy("Write a message"),
-                "autocomplete": "off",
-                "class": "composer__text",
-            }
-        ),
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for name, parameter in SamplingParams.parameters().items():
-            self.fields[name] = NumberField(
-                name,
-                parameter,
-                label=gettext_lazy(parameter.label),
-                help_text=gettext_lazy(parameter.help),
-            )
-
-    @classmethod
-    def for_session(cls, session: ChatSession, **kwargs: Any) -> MessageForm:
-        """Begins with the sampling of the last message, else of the session, else the defaults."""
-        last = (
-            Reply.objects.filter(message__session=session)
-            .order_by("-created_at")
-            .values_list("sampling", flat=True)
-        )
-        own = {
-            name: value for name, value in session.settings.items() if name not in SESSION_SETTINGS
-        }
-        initial = SamplingParams().to_dict() | own | (last.first() or {})
-        return cls(initial=initial, auto_id="composer_%s", **kwargs)
-
-    @classmethod
-    def of_request(cls, data: QueryDict) -> MessageForm:
-        """A suggested question is sent as if it had been typed; a setting that is not given keeps its default."""
-        defaults = {name: str(value) for name, value in SamplingParams().to_dict().items()}
-        values = defaults | data.dict()
-        values["text"] = data.get("suggestion") or data.get("text", "")
-        return cls(values, auto_id="composer_%s")
-
-    def sampling_fields(self) -> list[forms.BoundField]:
-        return [self[name] for name in SamplingParams.parameters()]
-
-    def has_sampling_errors(self) -> bool:
-        return any(field.errors for field in self.sampling_fields())
-
-    def sampling(self) -> dict[str, Any]:
-        return {name: self.cleaned_data[name] for name in SamplingParams.parameters()}
-
-
-class RenameForm(forms.Form):
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=MAX_NAME_CHARACTERS)
-
-
-def add_domain_error(form: forms.Form, error: DomainError, *, names: dict[str, str]) -> None:
-    """Show what a service refused at the fields it names; names maps the service's names to the form's."""
-    placed = False
-    for fault in error.faults:
-        field = names.get(fault.field or "", (fault.field or "").rpartition(".")[2])
-        if field in form.fields:
-            form.add_error(field, str(fault.message))
-            placed = True
-    if not placed:
-        form.add_error(None, str(error.message))

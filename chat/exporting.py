@@ -1,0 +1,194 @@
+"""A chat as a file: JSON with everything that was stored, or Markdown to read. Always an attachment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db.models import Prefetch
+from django.http import HttpResponse
+from django.utils.formats import date_format
+from django.utils.http import content_disposition_header
+from django.utils.text import slugify
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+
+from chat.models import Answerer, ChatSession, Message, Reply
+from chat.rendering import harmless_text
+from chat.selectors import branch_of
+from chat.sentences import failure_sentence
+from common import strict_json
+from common.errors import Fault, InvalidInputError
+
+FORMATS = ("json", "markdown")
+SCOPES = ("branch", "all")
+MAX_FILE_NAME_CHARACTERS = 80
+Scope = Literal["branch", "all"]
+
+
+def export_response(session: ChatSession, kind: str, scope: str) -> HttpResponse:
+    """The chat as a file that the browser saves.
+
+    Args:
+        kind: one of FORMATS.
+        scope: `branch` for the branch in view with the replies that stand in it, `all` for every branch and take.
+
+    Raises:
+        InvalidInputError: another kind or scope.
+    """
+    for name, value, known in (("format", kind, FORMATS), ("scope", scope, SCOPES)):
+        if value not in known:
+            sentence = _("Choose one of: %(choices)s.") % {"choices": ", ".join(known)}
+            raise InvalidInputError(sentence, faults=[Fault(sentence, field=name)])
+    messages = _messages(session, is_whole=scope == "all")
+    if kind == "json":
+        content, content_type, ending = _as_json(session, messages), "application/json", "json"
+    else:
+        content, content_type, ending = (
+            _as_markdown(session, messages),
+            "text/markdown; charset=utf-8",
+            "md",
+        )
+    response = HttpResponse(content.encode("utf-8", "replace"), content_type=content_type)
+    name = slugify(session.name, allow_unicode=True)[:MAX_FILE_NAME_CHARACTERS] or "chat"
+    disposition = content_disposition_header(True, f"{name}.{ending}")
+    response.headers["Content-Disposition"] = disposition or "attachment"
+    return response
+
+
+def _messages(session: ChatSession, *, is_whole: bool) -> list[Message]:
+    replies = Reply.objects.select_related("answerer")
+    if not is_whole:
+        replies = replies.filter(is_chosen=True)
+    rows = session.messages.order_by("created_at").prefetch_related(Prefetch("replies", replies))
+    return list(rows) if is_whole else branch_of(rows, session.head_id)
+
+
+# --- JSON --------------------------------------------------------------------------------------------
+
+
+def _as_json(session: ChatSession, messages: Iterable[Message]) -> str:
+    data = {
+        "id": session.pk,
+        "name": session.name,
+        "created_at": session.created_at,
+        "updated_at": session.updated_at,
+        "settings": session.settings,
+        "models": [_model_data(answerer) for answerer in session.answerers.all()],
+        "head": session.head_id,
+        "messages": [_message_data(message) for message in messages],
+    }
+    return strict_json.dumps(data, encoder=DjangoJSONEncoder)
+
+
+def _model_data(answerer: Answerer) -> dict[str, Any]:
+    return {
+        "id": answerer.pk,
+        "kind": answerer.kind,
+        "name": answerer.label,
+        "base_model": answerer.base_model.name,
+        "job_id": answerer.job_id,
+    }
+
+
+def _message_data(message: Message) -> dict[str, Any]:
+    return {
+        "id": message.pk,
+        "parent": message.parent_id,
+        "content": message.text,
+        "history": message.history,
+        "created_at": message.created_at,
+        "replies": [_reply_data(reply) for reply in message.replies.all()],
+    }
+
+
+def _reply_data(reply: Reply) -> dict[str, Any]:
+    return {
+        "id": reply.pk,
+        "model": reply.answerer_id,
+        "take": reply.take,
+        "is_chosen": reply.is_chosen,
+        "status": reply.status,
+        "content": reply.text,
+        "sampling": reply.sampling,
+        "finish_reason": reply.finish_reason or None,
+        "usage": reply.usage,
+        "timings": reply.timings,
+        "logprobs": reply.logprobs,
+        "rating": reply.rating,
+        "corrected_text": reply.corrected_text or None,
+        "error_code": reply.error_code or None,
+        "created_at": reply.created_at,
+        "completed_at": reply.completed_at,
+    }
+
+
+# --- Markdown ----------------------------------------------------------------------------------------
+
+
+def _as_markdown(session: ChatSession, messages: list[Message]) -> str:
+    numbers = {message.pk: number for number, message in enumerate(messages, start=1)}
+    blocks = [f"# {harmless_text(session.name)}", *_models_in_words(session)]
+    if prompt := session.settings.get("system_prompt"):
+        blocks += [f"**{_('System prompt')}**", harmless_text(prompt)]
+    before: Message | None = None
+    for message in messages:
+        blocks.append(_heading(message, before, numbers))
+        blocks.append(harmless_text(message.text))
+        for reply in message.replies.all():
+            blocks += _reply_blocks(reply)
+        before = message
+    return "\n\n".join(blocks) + "\n"
+
+
+def _models_in_words(session: ChatSession) -> list[str]:
+    lines = [
+        f"- {answerer.get_kind_display()}: {_named(answerer)}"
+        for answerer in session.answerers.all()
+    ]
+    return ["\n".join(lines), date_format(localtime(session.created_at), "SHORT_DATETIME_FORMAT")]
+
+
+def _named(answerer: Answerer) -> str:
+    label = harmless_text(answerer.label)
+    if answerer.kind == Answerer.Kind.BASE:
+        return label
+    return _("%(job)s, tuned from %(base_model)s") % {
+        "job": label,
+        "base_model": answerer.base_model.name,
+    }
+
+
+def _heading(message: Message, before: Message | None, numbers: dict[Any, int]) -> str:
+    own = numbers[message.pk]
+    if message.parent_id == (before.pk if before else None):
+        return "## " + _("You (%(number)d)") % {"number": own}
+    if message.parent_id is None:
+        return "## " + _("You (%(number)d), another beginning") % {"number": own}
+    return "## " + _("You (%(number)d), a branch behind message %(parent)d") % {
+        "number": own,
+        "parent": numbers.get(message.parent_id, 0),
+    }
+
+
+def _reply_blocks(reply: Reply) -> list[str]:
+    title = f"### {harmless_text(reply.answerer.label)}"
+    if reply.take > 1 or not reply.is_chosen:
+        title += " · " + _("take %(number)d") % {"number": reply.take}
+    blocks = [title, harmless_text(reply.text) or failure_sentence(reply)]
+    if reply.corrected_text:
+        blocks += [f"**{_('What it should have answered')}**", harmless_text(reply.corrected_text)]
+    if facts := _facts(reply):
+        blocks.append(f"`{facts}`")
+    return [block for block in blocks if block]
+
+
+def _facts(reply: Reply) -> str:
+    """Settings and figures in the names that programs use."""
+    values = {
+        **{name: value for name, value in reply.sampling.items() if value not in ([], None)},
+        **reply.usage,
+        **reply.timings,
+    }
+    return ", ".join(f"{name}={value}" for name, value in values.items())
