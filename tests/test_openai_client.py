@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -224,7 +225,17 @@ def test_log_probabilities(installation: Installation) -> None:
         assert token.logprob == token.top_logprobs[0].logprob <= 0
 
 
-async def test_many_streams_at_once_are_each_their_own(installation: Installation) -> None:
+def in_a_loop(work: Coroutine[Any, Any, None]) -> None:
+    """In a thread of its own: beside the browser tests this one runs a loop already."""
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(asyncio.run, work).result()
+
+
+def test_many_streams_at_once_are_each_their_own(installation: Installation) -> None:
+    in_a_loop(_ask_six_at_once(installation))
+
+
+async def _ask_six_at_once(installation: Installation) -> None:
     async with installation.async_client(1) as client:
 
         async def ask(number: int) -> str:
@@ -279,7 +290,11 @@ def test_failures_are_the_clients_own_exceptions(installation: Installation) -> 
         streamed(client, "tiny", messages=[{"role": "user", "content": "word " * 400}])
 
 
-async def test_too_many_requests_are_told_when_to_come_back(installation: Installation) -> None:
+def test_too_many_requests_are_told_when_to_come_back(installation: Installation) -> None:
+    in_a_loop(_ask_too_much(installation))
+
+
+async def _ask_too_much(installation: Installation) -> None:
     async with installation.async_client(2) as client:
         calls = [
             client.chat.completions.create(model="tiny", **GREEDY | {"max_tokens": 1})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -12,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.staticfiles import finders
 from django.utils import translation
-from playwright.sync_api import Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
 
 from chat.rendering import render_markdown
 from chat.tests.test_rendering_hostile import ATTACKS
@@ -20,7 +18,7 @@ from chat.tests.test_rendering_hostile import ATTACKS
 pytestmark = pytest.mark.e2e
 
 SITE = "http://llmlora.example"
-STYLES = ("tokens", "base", "layout", "components", "chat")
+STYLES = ("tokens", "base", "layout", "components", "markdown", "chat")
 ORDINARY = r"""## 活性化関数
 
 **「強調」**です。改行と
@@ -95,26 +93,15 @@ class Seen:
 
 
 @pytest.fixture
-def seen() -> Iterator[Seen]:
-    chromium = (
-        os.environ.get("LLMLORA_CHROMIUM")
-        or shutil.which("chromium")
-        or shutil.which("google-chrome")
-    )
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_page(viewport={"width": 360, "height": 800})
-        page.set_default_timeout(10_000)
-        watched = Seen(page)
-        page.route("**/*", watched.answer)
-        page.on("pageerror", lambda error: watched.problems.append(str(error)))
-        page.on(
-            "dialog", lambda dialog: (watched.problems.append(dialog.message), dialog.dismiss())
-        )
-        yield watched
-        browser.close()
+def seen(browser: Browser) -> Iterator[Seen]:
+    page = browser.new_page(viewport={"width": 360, "height": 800})
+    page.set_default_timeout(10_000)
+    watched = Seen(page)
+    page.route("**/*", watched.answer)
+    page.on("pageerror", lambda error: watched.problems.append(str(error)))
+    page.on("dialog", lambda dialog: (watched.problems.append(dialog.message), dialog.dismiss()))
+    yield watched
+    page.close()
 
 
 def test_no_hostile_reply_runs_loads_or_covers_anything(seen: Seen) -> None:
