@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from engine.config import SamplingParams
 from engine.errors import AdapterError, CancelledError, PromptTooLongError
@@ -44,7 +46,7 @@ def test_greedy_equals_the_library_token_for_token(
     host: ModelHost, resident: ResidentModel, tiny_base_model: BaseModelRef, text: str
 ) -> None:
     ours, _ = answer(host, make_generation_spec(tiny_base_model, text, max_tokens=40))
-    assert ours == library_greedy(resident, text, 40).rstrip("\ufffd")
+    assert ours == library_greedy(resident, text, 40).removesuffix("\ufffd")
 
 
 def test_greedy_with_an_adapter_equals_the_library(
@@ -59,7 +61,7 @@ def test_greedy_with_an_adapter_equals_the_library(
     )
     with_adapter, _ = answer(host, tuned)
     assert resident.adapters.active is not None
-    assert with_adapter == library_greedy(resident, "say 0", 16).rstrip("\ufffd")
+    assert with_adapter == library_greedy(resident, "say 0", 16).removesuffix("\ufffd")
     bare, _ = answer(host, make_generation_spec(tiny_base_model))
     assert bare != with_adapter
     assert answer(host, tuned)[0] == with_adapter
@@ -157,6 +159,24 @@ def test_bytes_that_are_no_character_do_not_stop_the_stream(resident: ResidentMo
     tokens = [lone, lone, *rest, lone]
     text = "".join(detokenizer.push(token) for token in tokens)
     assert text == resident.tokenizer.decode([lone, lone, *rest])
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tokens=st.lists(st.integers(3, 258), max_size=120))
+def test_whatever_is_drawn_is_told_as_it_is_decoded(
+    resident: ResidentModel, tokens: list[int]
+) -> None:
+    detokenizer = StreamingDetokenizer(resident.tokenizer)
+    told = "".join(detokenizer.push(token) for token in tokens)
+    assert told == resident.tokenizer.decode(tokens).removesuffix("\ufffd")
+
+
+def test_a_model_that_draws_nothing_but_odd_bytes_is_heard(resident: ResidentModel) -> None:
+    lone = resident.tokenizer.encode("日")[0]
+    detokenizer = StreamingDetokenizer(resident.tokenizer)
+    pieces = [detokenizer.push(lone) for _number in range(100)]
+    assert "".join(pieces) == 99 * "\ufffd"
+    assert all(pieces[1:])
 
 
 def test_special_tokens_are_not_told(resident: ResidentModel) -> None:

@@ -186,8 +186,8 @@ def test_text_never_splits_a_character(resident: ResidentModel, room: DecodeRoom
         pieces = [event["text"] for event in run_room(room)["a"] if event["type"] == "text"]
         kept = [token for token in answer.token_ids if token not in resident.chat_format.stop_ids]
         whole = resident.tokenizer.decode(kept, skip_special_tokens=True)
-        assert "".join(pieces) == whole.rstrip("\ufffd")
-        assert not any(piece.endswith("\ufffd") for piece in pieces)
+        # A character told in halves would stand here as two marks.
+        assert "".join(pieces) == whole.removesuffix("\ufffd")
 
 
 def test_stop_texts_end_an_answer_and_are_not_told(
