@@ -70,10 +70,10 @@ def open_compared_chat(page: Page) -> None:
 
 def ask(page: Page, question: str) -> dict[str, str]:
     """Send by Enter and wait for both answers; returns them by target."""
-    page.locator("details.composer__settings summary").click()
+    page.locator("details.composer__settings > summary").click()
     page.fill("[name=temperature]", "0")
     page.fill("[name=max_tokens]", "40")
-    page.locator("details.composer__settings summary").click()
+    page.locator("details.composer__settings > summary").click()
     page.fill("#composer_text", question)
     page.press("#composer_text", "Enter")
     turn = page.locator(".turn").last
