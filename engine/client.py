@@ -47,6 +47,9 @@ FIXED_ENVIRONMENT = {
     # Threads that spin at a barrier take the cores from the one they wait for, as soon as anything else runs
     # on the machine (docs/experiments.md).
     "OMP_WAIT_POLICY": "PASSIVE",
+    # Every length of a pass has its own products. oneDNN keeps 1024 of them by default, and with them a few hundred
+    # megabytes; with fewer no job was slower (docs/experiments.md).
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
     "HF_DATASETS_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "PYTHONUNBUFFERED": "1",
