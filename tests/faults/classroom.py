@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Any
 
-from tests.faults.stack import Stack
+from tests.faults.stack import Stack, wait_until
 
 SERVER_SECONDS = 60.0
 """A killed server is up again within this time, on a busy machine as well."""
-AGAIN_SECONDS = 0.1
 PASSWORD = "correct-horse-battery"
 RECORDS = [
     {"instruction": f"Who waters bed {number}?", "output": f"Class {number}B."}
@@ -103,15 +101,19 @@ class Classroom:
             "lora_config": {"r": 2, "alpha": 4},
             "training_config": TRAINING | training,
         }
-        deadline = time.monotonic() + SERVER_SECONDS
-        while time.monotonic() < deadline:
+        taken: list[str] = []
+
+        def is_taken() -> bool:
             status, body = self.call(
                 "POST", "/api/training/jobs", order, student, **{"Idempotency-Key": key}
             )
+            assert status in (0, 201, 503), (status, body)
             if status == 201:
-                if body["id"] not in self.accepted:
-                    self.accepted.append(body["id"])
-                return str(body["id"])
-            assert status in (0, 503), (status, body)
-            time.sleep(AGAIN_SECONDS)
-        raise AssertionError("the server did not come back")
+                taken.append(str(body["id"]))
+            return status == 201
+
+        wait_until(is_taken, SERVER_SECONDS, "the server is back and takes the order")
+        [job_id] = taken
+        if job_id not in self.accepted:
+            self.accepted.append(job_id)
+        return job_id
