@@ -70,8 +70,9 @@ def test_memory_is_told_in_bytes() -> None:
 def test_a_peak_is_counted_from_its_reset() -> None:
     device = choose_device("cpu")
     torch.ones(50_000_000)
-    before = peak_memory_bytes(device)
+    with_a_large_tensor = peak_memory_bytes(device)
     reset_peak_memory(device)
-    assert peak_memory_bytes(device) < before - 100_000_000
+    at_rest = peak_memory_bytes(device)
+    assert at_rest < with_a_large_tensor - 100_000_000
     torch.ones(50_000_000)
-    assert peak_memory_bytes(device) > before - 50_000_000
+    assert peak_memory_bytes(device) > at_rest + 100_000_000
