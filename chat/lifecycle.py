@@ -183,6 +183,7 @@ def complete(
     usage: dict[str, Any],
     timings: dict[str, Any],
     logprobs: list[dict[str, Any]] | None = None,
+    loss: float | None = None,
 ) -> None:
     _finish(
         lease,
@@ -191,6 +192,7 @@ def complete(
         usage=usage,
         timings=timings,
         logprobs=logprobs,
+        loss=loss,
     )
     _publish([_finished(lease.session_id, lease.reply_id, finish_reason, usage, timings)])
 

@@ -1,9 +1,12 @@
-"""Base models on the allow-list, and the workers that hold them."""
+"""Base models on the allow-list, pulls of new ones, and the workers that hold them."""
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+from common.models import UuidModel
 
 
 class BaseModel(models.Model):
@@ -14,6 +17,10 @@ class BaseModel(models.Model):
         HUB = "hub", _("Model hub")
         LOCAL = "local", _("Local folder")
         OLLAMA = "ollama", "Ollama"
+        SERVER = "server", _("Chat server")
+
+    REMOTE = frozenset({Source.OLLAMA, Source.SERVER})
+    """Sources whose models are not on this host's disk: they can be talked to, not tuned."""
 
     name = models.CharField(_("name"), max_length=200, unique=True)
     source = models.CharField(_("source"), max_length=10, choices=Source)
@@ -32,6 +39,47 @@ class BaseModel(models.Model):
         verbose_name = _("base model")
         verbose_name_plural = _("base models")
         ordering = ["source", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ModelPull(UuidModel):
+    """A model that Ollama was asked to fetch, and how far it is. Failures are told by error_code and error_params."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending", _("Waiting")
+        RUNNING = "running", _("Running")
+        COMPLETED = "completed", _("Completed")
+        FAILED = "failed", _("Failed")
+        CANCELLED = "cancelled", _("Stopped")
+
+    name = models.CharField(_("name"), max_length=200)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="model_pulls"
+    )
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.PENDING)
+    detail = models.CharField(max_length=200, blank=True)
+    total_bytes = models.PositiveBigIntegerField(default=0)
+    completed_bytes = models.PositiveBigIntegerField(default=0)
+    error_code = models.CharField(max_length=40, blank=True)
+    error_params = models.JSONField(default=dict)
+    is_cancel_requested = models.BooleanField(default=False)
+    renewed_at = models.DateTimeField(auto_now=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    completed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("model pull")
+        verbose_name_plural = _("model pulls")
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["name"],
+                condition=models.Q(status__in=["pending", "running"]),
+                name="model_pull_one_at_a_time",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

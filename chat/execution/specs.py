@@ -37,6 +37,7 @@ def generation_spec(reply_id: UUID) -> GenerationSpec:
         overflow="drop_oldest",
         conversation=_conversation(session, reply),
         owner=str(session.owner_id),
+        scored_answer=reply.scored_text,
     )
 
 

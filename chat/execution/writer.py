@@ -216,6 +216,7 @@ def write_end(answer: Answering, *, is_leaving: bool) -> None:
                 usage=end["usage"],
                 timings=end["timings"],
                 logprobs=answer.logprobs or None,
+                loss=end.get("scored_loss"),
             )
         case "failed":
             logger.warning("reply=%s failed: %s %s", lease.reply_id, end["code"], end["detail"])
