@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import re
 import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -140,13 +140,18 @@ def left_behind() -> list[str]:
     return sorted(map(str, found)) + rows
 
 
+def cpu_seconds() -> float:
+    """Of this process and its children: what a file costs, however busy the host is."""
+    return sum(os.times()[:4])
+
+
 @pytest.mark.parametrize("name", CORPUS)
 def test_hostile_file(name: str, files: dict[str, Path], first_peak: int, client: Client) -> None:
     case = CORPUS[name]
     before = left_behind()
-    started = time.monotonic()
+    started = cpu_seconds()
     response = send(client, files[name], named(case.file_name.encode()))
-    seconds = time.monotonic() - started
+    seconds = cpu_seconds() - started
     if case.codes:
         assert_refused(response, case)
         assert left_behind() == before
