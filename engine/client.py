@@ -30,6 +30,7 @@ ALLOWED_ENVIRONMENT = (
     "LC_ALL",
     "LD_LIBRARY_PATH",
     crash_points.VARIABLE,
+    "LLMLORA_CHAT_ENGINE",
     "LLMLORA_CHAT_PRECISION",
     "LLMLORA_DEVICE",
     "MKL_NUM_THREADS",
@@ -47,9 +48,10 @@ FIXED_ENVIRONMENT = {
     # Threads that spin at a barrier take the cores from the one they wait for, as soon as anything else runs
     # on the machine (docs/experiments.md).
     "OMP_WAIT_POLICY": "PASSIVE",
-    # Every length of a pass has its own products. oneDNN keeps 1024 of them by default, and with them a few hundred
-    # megabytes; with fewer no job was slower (docs/experiments.md).
+    # Every length of a pass has its own products. oneDNN keeps 1024 of them by default, torch's layer above it as
+    # many of its own, and either alone a few hundred megabytes; with fewer no job was slower (docs/experiments.md).
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
+    "LRU_CACHE_CAPACITY": "64",
     "HF_DATASETS_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "PYTHONUNBUFFERED": "1",

@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 from engine import protocol
@@ -56,6 +57,7 @@ class EngineLoop:
         host: the resident models.
         emit: told every event, in the thread of the loop.
         slice_seconds: of training and of decoding in turn; at least one step of each is done.
+        llama_cpp: where llama.cpp keeps its files; without it the engine's own rooms draw all answers.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class EngineLoop:
         host: ModelHost,
         emit: Callable[[Event], None],
         slice_seconds: float = SLICE_SECONDS,
+        llama_cpp: Path | None = None,
     ) -> None:
         self._host = host
         self._slice_seconds = slice_seconds
@@ -76,7 +79,7 @@ class EngineLoop:
         self._jobs: list[Queued[TrainingRun]] = []
         self._current: Queued[TrainingRun] | None = None
         self._speed = Speed()
-        self._rooms = ChatRooms(host)
+        self._rooms = ChatRooms(host, llama_cpp)
         self._alone: deque[GenerationRun | CalibrationRun] = deque()
         self._is_stopping = False
 

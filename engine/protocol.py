@@ -296,15 +296,17 @@ class Usage(TypedDict):
 class Timings(TypedDict):
     """first_token_seconds counts from the engine's receipt of the request; 0 when no token was drawn.
 
-    path is `batched` in the room, `library` for models that it does not know; precision that of the base model's
-    products, such as float32 or int8.
+    path is `batched` in the room, `library` for models that it does not know, `llama.cpp` for few answers on a CPU;
+    precision that of the base model's products, such as float32, int8 or Q8_0. backend names what drew the answer
+    where that is not the engine's own room.
     """
 
     first_token_seconds: float
     duration_seconds: float
     tokens_per_second: float
-    path: Literal["batched", "library"]
+    path: Literal["batched", "library", "llama.cpp"]
     precision: str
+    backend: NotRequired[str]
 
 
 class GenerationFinished(TypedDict):

@@ -173,12 +173,19 @@ def main() -> None:
     from engine.models.loading import ModelHost
 
     # The client starts every engine of a host in the same folder.
-    loop = EngineLoop(ModelHost(device, memory=Path("engine-products.json").resolve()), write)
+    host = ModelHost(device, memory=Path("engine-products.json").resolve())
+    loop = EngineLoop(host, write, llama_cpp=_cache_folder() / "llama-cpp")
     signal.signal(signal.SIGTERM, lambda number, frame: loop.stop())
     reader.attach(loop)
     loop.run()
     logging.shutdown()
     os._exit(0)  # threads of the libraries would delay a plain exit
+
+
+def _cache_folder() -> Path:
+    """Beside the folder of its log where a home has one for what may be deleted at any time, else that folder."""
+    cache = Path("../cache").resolve()
+    return cache if cache.is_dir() else Path.cwd()
 
 
 def _choose_device(write: EventWriter) -> Device:

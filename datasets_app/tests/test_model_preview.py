@@ -25,7 +25,7 @@ from datasets_app.preview.tokens import (
 )
 from datasets_app.selectors import latest_version
 from datasets_app.tests.factories import CHAT, INSTRUCTION, make_dataset
-from datasets_app.tests.tiny_models import CHATML, REFUSES_SYSTEM, ready_model, write_tiny_model
+from datasets_app.tests.tiny_models import CHATML, REFUSES_LONG_ONES, ready_model, write_tiny_model
 from engine.catalog import SMOLLM2
 from engine.data.records import Example, Turn
 from engine.data.truncation import keep_answer
@@ -176,9 +176,9 @@ def test_endless_examples_are_not_tokenised() -> None:
     assert not found.spans
 
 
-def test_a_refused_role_is_told_at_its_example(home: Home) -> None:
-    write_tiny_model(home.local_models / "strict", REFUSES_SYSTEM)
-    assert "System role not supported" in shown(EXAMPLES[1], name="strict").refusal
+def test_a_refused_conversation_is_told_at_its_example(home: Home) -> None:
+    write_tiny_model(home.local_models / "strict", REFUSES_LONG_ONES)
+    assert "Too many turns" in shown(EXAMPLES[1], name="strict").refusal
     assert not shown(EXAMPLES[0], name="strict").refusal
 
 

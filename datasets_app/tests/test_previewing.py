@@ -19,7 +19,7 @@ from datasets_app.models import Dataset
 from datasets_app.preview.tokens import PreviewSettings, first_examples
 from datasets_app.selectors import latest_version
 from datasets_app.tests.factories import INSTRUCTION, make_dataset
-from datasets_app.tests.tiny_models import REFUSES_SYSTEM, ready_model, write_tiny_model
+from datasets_app.tests.tiny_models import REFUSES_LONG_ONES, ready_model, write_tiny_model
 from engine.config import TrainingHyperparameters
 from llmlora_site.home import Home
 
@@ -146,11 +146,13 @@ def test_pages_keep_what_was_asked(signed_in: Client, student: User) -> None:
 def test_a_refusing_template_is_told_at_its_example(
     home: Home, signed_in: Client, student: User
 ) -> None:
-    write_tiny_model(home.local_models / "strict", REFUSES_SYSTEM)
-    dataset = make_dataset(student, records=[INSTRUCTION, INSTRUCTION | {"system": "Be short."}])
+    write_tiny_model(home.local_models / "strict", REFUSES_LONG_ONES)
+    dataset = make_dataset(
+        student, records=[INSTRUCTION, INSTRUCTION | {"history": [["Who?", "We."]]}]
+    )
     response = signed_in.get(address(dataset), {"base_model": "strict"})
     page = response.content.decode()
-    assert page.count("System role not supported") == 1
+    assert page.count("Too many turns") == 1
     assert "1 fit whole" in page
     assert "1 are refused by the chat template" in page
 

@@ -22,7 +22,7 @@ from datasets_app.preview.lengths import Outcome, TokenLengths, token_lengths
 from datasets_app.preview.ready_models import tokenizer_of
 from datasets_app.selectors import latest_version, read_examples
 from datasets_app.tests.factories import make_dataset
-from datasets_app.tests.tiny_models import REFUSES_SYSTEM, ready_model, write_tiny_model
+from datasets_app.tests.tiny_models import REFUSES_LONG_ONES, ready_model, write_tiny_model
 from engine.data.chat_template import Segment
 from engine.data.truncation import keep_answer
 from llmlora_site.home import Home
@@ -126,8 +126,8 @@ def test_a_lost_file_is_told(student: User) -> None:
 
 
 def test_another_model_counts_anew(home: Home, student: User) -> None:
-    version = version_of(student, questions(5, 6, system="Be short."))
-    write_tiny_model(home.local_models / "strict", REFUSES_SYSTEM)
+    version = version_of(student, questions(5, 6, history=[["Who?", "We."]]))
+    write_tiny_model(home.local_models / "strict", REFUSES_LONG_ONES)
     assert lengths_of(version).refused_count == 0
     found = lengths_of(version, "strict")
     assert (found.refused_count, found.lengths, found.counted) == (2, (), 2)

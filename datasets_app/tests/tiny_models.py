@@ -16,9 +16,8 @@ CHATML = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-REFUSES_SYSTEM = (
-    "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}"
-    "{% endif %}" + CHATML
+REFUSES_LONG_ONES = (
+    "{% if messages | length > 3 %}{{ raise_exception('Too many turns') }}{% endif %}" + CHATML
 )
 
 

@@ -3,6 +3,9 @@
 The model's own chat template is rendered once over stand-ins for the contents and cut at them, so the frame of a
 conversation comes from the template whatever it is, while contents are tokenised with special tokens switched off: a
 student's text that spells a marker of the template stays text. Torch-free: what renders and tokenises is given.
+
+Where a template knows no system role, refusing it or leaving it out, a system text stands before the text of the next
+user turn, with an empty line between them.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from jinja2 import TemplateError
@@ -104,6 +107,7 @@ class ChatFormat:
         longest_first = sorted(self._special_ids, key=len, reverse=True)
         self._special_pattern = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
         self.stop_ids = stop_ids
+        self._has_system_role = tokenizer.has_template and self._shows_system()
         if tokenizer.has_template:
             self.stop_ids = stop_ids | self._answer_ends()
             self._check_probe()
@@ -148,13 +152,29 @@ class ChatFormat:
     def _turn_segments(
         self, turns: Sequence[Turn], *, add_generation_prompt: bool
     ) -> Iterator[Segment]:
+        turns = turns if self._has_system_role else with_systems_told(turns)
+        rendered, key = self._render_stand_ins(turns, add_generation_prompt=add_generation_prompt)
+        return self._split(self._cut(rendered, key, turns))
+
+    def _render_stand_ins(
+        self, turns: Sequence[Turn], *, add_generation_prompt: bool
+    ) -> tuple[str, str]:
+        """A conversation with stand-ins for its contents, and what all stand-ins begin with."""
         key = f"turn{secrets.token_hex(8)}x"
         messages = [
             {"role": turn.role, "content": f"{_PAD}{key}{index}x{_PAD}"}
             for index, turn in enumerate(turns)
         ]
-        rendered = self._render(messages, add_generation_prompt=add_generation_prompt)
-        return self._split(self._cut(rendered, key, turns))
+        return self._render(messages, add_generation_prompt=add_generation_prompt), key
+
+    def _shows_system(self) -> bool:
+        """Whether the template writes a system turn."""
+        turns = [Turn("system", "", False), Turn("user", "", False)]
+        try:
+            rendered, key = self._render_stand_ins(turns, add_generation_prompt=True)
+        except DatasetError:
+            return False
+        return f"{key}0x" in rendered
 
     def _render(self, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool) -> str:
         if not self._tokenizer.has_template:
@@ -235,3 +255,22 @@ class ChatFormat:
         if self._tokenizer.rendered_ids(whole) != self.prompt(_PROBE):
             # Tokenizers that treat the start of a text specially (SentencePiece's space) do this.
             raise UnsupportedModelError("the tokenizer does not split at its special tokens")
+
+
+def with_systems_told(turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    """A conversation whose system texts stand before the text of the user turn that follows them.
+
+    A system turn that none follows stays as it is.
+    """
+    told: list[Turn] = []
+    waiting: list[Turn] = []
+    for turn in turns:
+        if turn.role == "system":
+            waiting.append(turn)
+        elif turn.role == "user" and waiting:
+            texts = [system.content for system in waiting if system.content.strip()]
+            told.append(replace(turn, content="\n\n".join([*texts, turn.content])))
+            waiting = []
+        else:
+            told.append(turn)
+    return (*told, *waiting)

@@ -36,7 +36,7 @@ def write_adapter_gguf(adapter: Path, base_model: Path, target: Path) -> None:
         DiskFullError: no space left.
     """
     lora = read_adapter_config(adapter)
-    if lora.variant == "dora" or lora.bias != "none":
+    if not _is_plain(lora):
         raise AdapterError("llama.cpp applies neither DoRA nor biases", reason="unsupported")
     layout = GgufLayout.of(read_model_config(base_model))
     weights = adapter / "adapter_model.safetensors"
@@ -56,6 +56,20 @@ def write_adapter_gguf(adapter: Path, base_model: Path, target: Path) -> None:
             folded = layout.ordered(name, b) * np.float32(wanted * rank / alpha)
             writer.add_tensor(f"{name}.weight.lora_a", a)
             writer.add_tensor(f"{name}.weight.lora_b", np.ascontiguousarray(folded))
+
+
+def is_plain_lora(adapter: str | None) -> bool:
+    """Whether llama.cpp can apply the adapter in a folder; None is the base model, to which nothing is applied."""
+    if adapter is None:
+        return True
+    try:
+        return _is_plain(read_adapter_config(Path(adapter)))
+    except AdapterError:
+        return False
+
+
+def _is_plain(lora: LoraHyperparameters) -> bool:
+    return lora.variant != "dora" and lora.bias == "none"
 
 
 def _scaling(lora: LoraHyperparameters, rank: int, alpha: float) -> float:

@@ -20,7 +20,7 @@ from engine.export.gguf_layout import GgufLayout, gguf_written_whole, read_model
 WeightFormat = Literal["F32", "F16", "Q8_0"]
 WEIGHT_FORMATS: tuple[WeightFormat, ...] = ("F32", "F16", "Q8_0")
 
-_FILE_TYPES = {
+FILE_TYPES = {
     "F32": gguf.LlamaFileType.ALL_F32,
     "F16": gguf.LlamaFileType.MOSTLY_F16,
     "Q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
@@ -50,13 +50,13 @@ def write_base_gguf(folder: Path, described_by: Path, target: Path, format: Weig
     }
     with gguf_written_whole(target, layout.architecture) as writer:
         _copy_description(reader, writer)
-        writer.add_file_type(_FILE_TYPES[format])
+        writer.add_file_type(FILE_TYPES[format])
         if format == "Q8_0":
             writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-        for name, weights in _tensors(folder / "model.safetensors", layout):
+        for name, weights in base_tensors(folder / "model.safetensors", layout):
             if shapes.pop(name, None) != weights.shape:
                 raise UnsupportedModelError(f"{name} {weights.shape} is of another model")
-            _add(writer, name, weights, format)
+            add_weights(writer, name, weights, format)
         if shapes:
             raise UnsupportedModelError(f"the weights lack {sorted(shapes)[:3]}")
 
@@ -71,8 +71,12 @@ def _copy_description(reader: gguf.GGUFReader, writer: gguf.GGUFWriter) -> None:
         )
 
 
-def _tensors(weights: Path, layout: GgufLayout) -> Iterator[tuple[str, np.ndarray]]:
-    """llama.cpp's name and float32 weights in its order, one at a time."""
+def base_tensors(weights: Path, layout: GgufLayout) -> Iterator[tuple[str, np.ndarray]]:
+    """llama.cpp's name and float32 weights in its order, one at a time.
+
+    Raises:
+        UnsupportedModelError: the file is missing or unreadable, or holds a weight without such a name.
+    """
     try:
         with safe_open(weights, framework="np") as file:
             for key in file.keys():  # noqa: SIM118 - it is no mapping
@@ -83,11 +87,20 @@ def _tensors(weights: Path, layout: GgufLayout) -> Iterator[tuple[str, np.ndarra
         raise UnsupportedModelError(f"{weights}: {failure}") from failure
 
 
-def _add(writer: gguf.GGUFWriter, name: str, weights: np.ndarray, format: WeightFormat) -> None:
+def add_weights(
+    writer: gguf.GGUFWriter, name: str, weights: np.ndarray, format: WeightFormat
+) -> None:
+    """Add a weight in a format; a vector stays in float32.
+
+    Raises:
+        UnsupportedModelError: rows are too short for the format's blocks.
+    """
     if weights.ndim == 1 or format == "F32":
         writer.add_tensor(name, weights)
     elif format == "F16":
         writer.add_tensor(name, weights.astype(np.float16))
     else:
         kind = gguf.GGMLQuantizationType.Q8_0
+        if weights.shape[-1] % gguf.GGML_QUANT_SIZES[kind][0]:
+            raise UnsupportedModelError(f"rows of {name} are no whole blocks of {format}")
         writer.add_tensor(name, gguf.quantize(weights, kind), raw_dtype=kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import uuid
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,9 @@ import numpy as np
 
 from engine.durable import disk_full_told, sync_folder
 from engine.errors import UnsupportedModelError
+
+# It tells every file that is written.
+logging.getLogger("gguf").setLevel(logging.WARNING)
 
 _ARCHITECTURES = {
     "llama": gguf.MODEL_ARCH.LLAMA,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from engine.models.loading import ResidentModel
 
 Event = dict[str, Any]
-Path = Literal["batched", "library"]
+Path = Literal["batched", "library", "llama.cpp"]
 
 
 class Answer:
@@ -27,7 +27,7 @@ class Answer:
         work_id: repeated in every event.
         signals: give it cancel from any thread to end the answer.
         received: time.monotonic() when the request came in.
-        path, precision: of the timings.
+        path, precision, backend: of the timings.
 
     Attributes:
         is_finished: whether its last event was told.
@@ -46,6 +46,7 @@ class Answer:
         *,
         path: Path = "batched",
         precision: str = "float32",
+        backend: str = "",
     ) -> None:
         self.work_id = work_id
         self.spec = spec
@@ -55,7 +56,7 @@ class Answer:
         self.token_ids: list[int] = []
         self.prompt: Prompt | None = None
         self.longest_tokens = 0
-        self._path, self._precision = path, precision
+        self._path, self._precision, self._backend = path, precision, backend
         self._received = time.monotonic() if received is None else received
         self._first_token_seconds = 0.0
         self._stops = StopTexts(spec.sampling.stop)
@@ -105,7 +106,7 @@ class Answer:
         """The last event."""
         self.is_finished = True
         duration_seconds = max(time.monotonic() - self._received, 1e-9)
-        event = {
+        event: Event = {
             "type": "finished",
             "work_id": self.work_id,
             "finish_reason": finish_reason,
@@ -118,6 +119,8 @@ class Answer:
                 "precision": self._precision,
             },
         }
+        if self._backend:
+            event["timings"]["backend"] = self._backend
         return event if scored_loss is None else event | {"scored_loss": scored_loss}
 
     def _told(self, text: str, *, is_last: bool = False) -> list[Event]:

@@ -9,23 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import torch
 
+from engine.models.architecture import Scoring
 from engine.models.chat_precision import HEAD, Linears, RowsLinear
-from engine.models.decoder import PROJECTIONS, heads_normed
+from engine.models.decoder import PROJECTIONS, BlockParts, heads_normed
 from engine.models.frozen import FrozenProjection
-from engine.models.layers import gated_unit, rms_norm, rotary
+from engine.models.layers import gated_unit
+from engine.models.scores import soft_capped
 
 if TYPE_CHECKING:
     from engine.models.loading import ResidentModel
-
-BATCHED_TYPES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
-"""Model types whose blocks are computed here."""
-
-_STILL_ROTATIONS = frozenset({"default", "linear", "llama3", "yarn"})
-"""Rotary positions whose angles do not depend on how long the conversation is."""
 
 QKV, OUT, GATE_UP, DOWN = range(len(PROJECTIONS))
 
@@ -33,7 +29,7 @@ QKV, OUT, GATE_UP, DOWN = range(len(PROJECTIONS))
 class Attend(Protocol):
     """Attention with what each row has seen before."""
 
-    def __call__(self, layer: int, heads: torch.Tensor) -> torch.Tensor:
+    def __call__(self, layer: int, heads: torch.Tensor, scoring: Scoring) -> torch.Tensor:
         """(rows, (query + 2 key heads) x size), rotated, to (rows, query heads x size); keeps keys and values."""
 
 
@@ -48,19 +44,14 @@ class Adapt(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    layer: Any
+    parts: BlockParts
     linears: tuple[RowsLinear, ...]
     biases: tuple[torch.Tensor | None, ...]
 
 
 def is_batched(resident: ResidentModel) -> bool:
     """Whether the conversations of this model can be decoded together."""
-    config = resident.model.config
-    rotation = getattr(config, "rope_parameters", None) or {}
-    return (
-        config.model_type in BATCHED_TYPES
-        and rotation.get("rope_type", "default") in _STILL_ROTATIONS
-    )
+    return resident.packed.architecture.has_still_rotations
 
 
 class ChatBlocks:
@@ -71,15 +62,17 @@ class ChatBlocks:
     """
 
     def __init__(self, resident: ResidentModel, linears: Linears | None = None) -> None:
-        self._decoder = resident.decoder
+        self._embed = resident.decoder.embed_tokens
+        self._packed = resident.packed
+        self._architecture = resident.packed.architecture
         self.heads = resident.packed.heads
         self._blocks = [
             _Block(
-                layer,
+                parts,
                 tuple(_linear(resident, item, linears) for item in frozen),
                 tuple(item.bias for item in frozen),
             )
-            for layer, frozen in zip(self._decoder.layers, resident.packed.frozen, strict=True)
+            for parts, frozen in zip(resident.packed.parts, resident.packed.frozen, strict=True)
         ]
         self._head = _linear(resident, HEAD, linears)
 
@@ -91,37 +84,37 @@ class ChatBlocks:
         Args:
             token_ids, positions: (rows,), int64.
         """
-        hidden: torch.Tensor = self._decoder.embed_tokens(token_ids)
-        cosine, sine = self._decoder.rotary_emb(hidden.unsqueeze(0), positions.unsqueeze(0))
-        half = cosine.shape[-1] // 2
-        # The angles of a pair stand in both halves.
-        angles = (cosine[0, :, None, :half], sine[0, :, None, :half])
+        hidden: torch.Tensor = self._embed(token_ids)
+        angles = {
+            name: (torch.cat([cosine, cosine], dim=-1), torch.cat([-sine, sine], dim=-1))
+            for name, (cosine, sine) in self._packed.angles(hidden, positions).items()
+        }
         for index, block in enumerate(self._blocks):
             through = partial(_through, block, index, adapt)
-            hidden = self._block(block, hidden, angles, partial(attend, index), through)
-        return _normed(self._decoder.norm, hidden)
+            own = angles[block.parts.kind.rotation]
+            hidden = self._block(block, hidden, own, partial(attend, index), through)
+        return self._packed.final_norm(hidden)
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """(rows, vocabulary), float32."""
-        return self._head(hidden).float()
+        return soft_capped(self._head(hidden).float(), self._architecture.logit_cap)
 
     def _block(
         self,
         block: _Block,
         hidden: torch.Tensor,
         angles: tuple[torch.Tensor, torch.Tensor],
-        attend: Callable[[torch.Tensor], torch.Tensor],
+        attend: Callable[[torch.Tensor, Scoring], torch.Tensor],
         through: Callable[[int, torch.Tensor], torch.Tensor],
     ) -> torch.Tensor:
-        layer, heads = block.layer, self.heads
-        both = through(QKV, _normed(layer.input_layernorm, hidden))
-        attention = layer.self_attn
-        if hasattr(attention, "q_norm"):
-            both = heads_normed(both, attention, heads)
-        both = rotary(both, *angles, heads.query + heads.key)
-        hidden = through(OUT, attend(both)).add_(hidden)
-        gates = through(GATE_UP, _normed(layer.post_attention_layernorm, hidden))
-        return through(DOWN, gated_unit(gates)).add_(hidden)
+        norms, heads = block.parts.norms, self.heads
+        both = heads_normed(through(QKV, norms.before_attention(hidden)), norms, heads)
+        _rotate(both, *angles, heads.query + heads.key)
+        seen = attend(both, block.parts.kind.scoring)
+        hidden = norms.after_attention(through(OUT, seen)).add_(hidden)
+        gates = through(GATE_UP, norms.before_feed(hidden))
+        fed = through(DOWN, gated_unit(gates, self._architecture.gate))
+        return norms.after_feed(fed).add_(hidden)
 
 
 def _linear(
@@ -135,8 +128,19 @@ def _linear(
     return lambda rows: products.linear(rows, resident.head_weight)
 
 
-def _normed(norm: Any, values: torch.Tensor) -> torch.Tensor:
-    return rms_norm(values, norm.weight, norm.variance_epsilon)
+def _rotate(
+    values: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor, rotated_count: int
+) -> None:
+    """engine.models.layers.rotary in place, in as few operations as go: of one row, each costs more than its work.
+
+    Args:
+        cosine, sine: (rows, 1, head size), for the halves of a head side by side; the sine of the first is negative.
+    """
+    size = cosine.shape[-1]
+    turned = values[:, : rotated_count * size].view(len(values), rotated_count, size)
+    first, second = turned.chunk(2, dim=-1)
+    swapped = torch.cat([second, first], dim=-1)
+    turned.mul_(cosine).addcmul_(swapped, sine)
 
 
 def _through(

@@ -49,7 +49,7 @@ def decode_with_logits(
     for index in range(room):
         if index:
             hidden = _forward(resident, adapter, [token_id], cache)
-        logits = hidden[-1] @ resident.head_weight.T
+        logits = resident.logits(hidden[-1])
         drawn = sampler.draw(logits)
         if drawn is None:
             raise AdapterError("the logits are no numbers", reason="not_finite")
@@ -73,7 +73,7 @@ def score(resident: ResidentModel, adapter: str | None, prompt: Prompt) -> Itera
         if places:
             rows = hidden[[place - 1 - start for place in places]]
             labels = torch.tensor([prompt.token_ids[place] for place in places])
-            logits = (rows @ resident.head_weight.T).float()
+            logits = resident.logits(rows).float()
             loss = torch.nn.functional.cross_entropy(
                 logits, labels.to(logits.device), reduction="sum"
             )

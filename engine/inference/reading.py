@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from engine.inference.attending import ReadAttention
 from engine.inference.blocks import ChatBlocks
-from engine.inference.key_values import Layout, ReadAttention
+from engine.inference.key_values import Layout
 from engine.inference.seat import Seat
 from engine.inference.stacks import apply_one
 

@@ -23,9 +23,10 @@ import torch
 from engine.errors import AdapterError, CancelledError, EngineError, UnsupportedModelError
 from engine.inference.admission import Admission
 from engine.inference.answer import Answer, Event
+from engine.inference.attending import StepAttention
 from engine.inference.blocks import ChatBlocks
 from engine.inference.endings import ending
-from engine.inference.key_values import KeyValues, Layout, StepAttention
+from engine.inference.key_values import KeyValues, Layout
 from engine.inference.limits import RoomLimits
 from engine.inference.loaded_adapters import LoadedAdapters
 from engine.inference.prefixes import Prefixes
@@ -49,6 +50,9 @@ class DecodeRoom:
         linears: how to multiply with frozen weights, where it is not the resident model's way.
         precision: name of that way, for the timings.
         limits: on rows and memory; those of the device when not given.
+
+    Attributes:
+        linears: that were handed in.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class DecodeRoom:
         self._resident = resident
         self.limits = limits or RoomLimits.of(resident.device)
         self.precision = precision or resident.device.dtype_name
+        self.linears = linears
         self._blocks = ChatBlocks(resident, linears)
         device, dtype = resident.device.torch_device, resident.device.dtype
         layout = Layout(resident.layer_count, self._blocks.heads, device, dtype)

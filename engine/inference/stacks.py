@@ -94,10 +94,13 @@ class AdapterStacks:
         self, layer: int, projection: int, inputs: torch.Tensor, outputs: torch.Tensor
     ) -> None:
         """Change the outputs of a frozen projection, in place (engine.inference.blocks.Adapt)."""
-        shape = self._shapes[projection]
+        shape, count = self._shapes[projection], len(inputs)
         for part in self._parts:
-            factors = part.factors[layer][projection]
-            _apply(shape, part, factors, inputs[part.rows], outputs[part.rows])
+            factors, rows = part.factors[layer][projection], part.rows
+            if rows.stop - rows.start == count:
+                _apply(shape, part, factors, inputs, outputs)
+            else:
+                _apply(shape, part, factors, inputs[rows], outputs[rows])
 
     def _adapters(self) -> set[AdapterWeights]:
         return {adapter for adapter in self._users.values() if adapter is not None}
@@ -132,9 +135,12 @@ def _apply(
     count, rank = len(factors.a), part.rank
     rows = inputs if part.grid is None else inputs.index_select(0, part.grid)
     inner = torch.bmm(rows.view(count, -1, shape.input_size), factors.a)
+    is_whole = len(shape.groups) == 1
     for group, b in zip(shape.groups, factors.b, strict=True):
-        seen = inner[:, :, group.first * rank : (group.first + group.count) * rank]
-        target = outputs[:, group.outputs]
+        seen, target = inner, outputs
+        if not is_whole:
+            seen = inner.narrow(2, group.first * rank, group.count * rank)
+            target = outputs[:, group.outputs]
         if group.count > 1:
             seen = seen.unflatten(2, (group.count, rank)).transpose(1, 2).flatten(0, 1)
         if part.grid is None and group.count == 1:

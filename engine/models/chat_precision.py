@@ -23,6 +23,7 @@ from engine.models.bfloat16 import Bfloat16Linear
 from engine.models.frozen import FrozenProjection
 from engine.models.int8 import Int8Linear
 from engine.models.products import Products
+from engine.models.scores import soft_capped
 
 logger = logging.getLogger(__name__)
 
@@ -156,20 +157,43 @@ def quality_of(resident: Any, linears: Linears, texts: Sequence[str] = GATE_TEXT
     """Hold the base model's predictions with these linears against those in float32."""
     reduced = copy.copy(resident.packed)
     reduced.products = _through(resident, linears)
+
+    def predict(token_ids: list[int]) -> torch.Tensor:
+        return _log_probabilities(resident, reduced, _batch(token_ids))
+
+    return quality_by(resident, predict, texts)
+
+
+def quality_by(
+    resident: Any,
+    predict: Callable[[list[int]], torch.Tensor],
+    texts: Sequence[str] = GATE_TEXTS,
+) -> Quality:
+    """Hold somebody's predictions against the base model's own in float32.
+
+    Args:
+        predict: token ids to (tokens - 1, vocabulary) log-probabilities of what follows each, in float64.
+    """
     divergence = agreement = loss = exact_loss = 0.0
     count = 0
     for text in texts:
         ids = resident.tokenizer(text, add_special_tokens=False)["input_ids"]
-        row = Row(ids, [False] + [True] * (len(ids) - 1))
-        (batch,) = micro_batches([row], len(ids))
+        batch = _batch(ids)
         exact = _log_probabilities(resident, resident.packed, batch)
-        found = _log_probabilities(resident, reduced, batch)
+        found = predict(ids)
         divergence += float((exact.exp() * (exact - found)).sum())
         agreement += float((exact.argmax(dim=-1) == found.argmax(dim=-1)).sum())
         exact_loss += float(functional.nll_loss(exact, batch.labels, reduction="sum"))
         loss += float(functional.nll_loss(found, batch.labels, reduction="sum"))
         count += len(batch.labels)
     return Quality(divergence / count, agreement / count, loss / exact_loss)
+
+
+def _batch(token_ids: list[int]) -> Any:
+    """One text as a batch that predicts each of its tokens but the first."""
+    row = Row(token_ids, [False] + [True] * (len(token_ids) - 1))
+    (batch,) = micro_batches([row], len(token_ids))
+    return batch
 
 
 def measured_gains(resident: Any) -> dict[Precision, float]:
@@ -240,4 +264,5 @@ def _log_probabilities(resident: Any, decoder: Any, batch: Any) -> torch.Tensor:
         hidden = block(hidden, around)
     normed = decoder.final_norm(hidden.index_select(0, batch.label_positions))
     logits: torch.Tensor = decoder.products.linear(normed, resident.head_weight)
+    logits = soft_capped(logits, decoder.architecture.logit_cap)
     return logits.double().log_softmax(dim=-1)

@@ -1,4 +1,4 @@
-"""The blocks of a Llama-family model over packed micro-batches, with one adapter: what training and evaluation compute.
+"""The blocks of a base model over packed micro-batches, with one adapter: what training and evaluation compute.
 
 The weights are those of the transformers model and of PEFT's layers in it; only the way through them is another: no
 padding, a shared prefix once, layers with the same input in one product, and hand-written gradients. Chats have a way
@@ -17,11 +17,14 @@ from torch import nn
 from torch.nn import functional
 
 from engine.data.batching import MicroBatch
-from engine.models.attention import HeadCounts, PackedAttention, attend_plain
+from engine.models.architecture import Architecture, LayerKind
+from engine.models.attention import HeadCounts, PackedAttention
 from engine.models.frozen import FrozenProjection
-from engine.models.layers import gated_unit, rms_norm, rotary
+from engine.models.layers import gated_unit, rotary
+from engine.models.norms import BlockNorms, block_norms, norm_of
 from engine.models.products import Products
 from engine.models.projection import AdaptedProjection, Target, TrainedBias
+from engine.models.scores import attend_plain
 
 PROJECTIONS = (
     ("self_attn", ("q_proj", "k_proj", "v_proj")),
@@ -32,18 +35,32 @@ PROJECTIONS = (
 """Linear layers of a block that read the same input, in order of computation."""
 
 
+Angles = Mapping[str | None, tuple[torch.Tensor, torch.Tensor]]
+"""Cosine and sine of every token, (tokens, 1, head size / 2), by the layers' name of their rotation."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockParts:
+    """What of a block is no projection.
+
+    Attributes:
+        kind: how its scores and its rotation differ from other layers'.
+    """
+
+    kind: LayerKind
+    norms: BlockNorms
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What all blocks of a pass share.
 
     Attributes:
-        cosine, sine: (tokens, 1, head size / 2).
         attention: of the micro-batch.
         generator: draws dropout; None when nothing is dropped.
     """
 
-    cosine: torch.Tensor
-    sine: torch.Tensor
+    angles: Angles
     attention: PackedAttention
     generator: torch.Generator | None = None
 
@@ -52,12 +69,17 @@ class Block:
     """One transformer block with one adapter on it.
 
     Args:
-        layer: transformers' decoder layer.
         projections: in the order of PROJECTIONS.
     """
 
-    def __init__(self, layer: Any, projections: Sequence[AdaptedProjection]) -> None:
-        self._layer = layer
+    def __init__(
+        self,
+        parts: BlockParts,
+        architecture: Architecture,
+        projections: Sequence[AdaptedProjection],
+    ) -> None:
+        self._kind, self._norms = parts.kind, parts.norms
+        self._gate = architecture.gate
         self._qkv, self._o, self._gate_up, self._down = projections
 
     def __call__(
@@ -68,31 +90,29 @@ class Block:
         Args:
             kept: (kept tokens,), int64: the only ones that anybody reads after this block.
         """
-        layer, generator = self._layer, around.generator
-        norm = layer.input_layernorm
-        both = self._qkv(rms_norm(hidden, norm.weight, norm.variance_epsilon), generator)
+        norms, generator = self._norms, around.generator
+        both = self._qkv(norms.before_attention(hidden), generator)
         seen = self._attend(both, around)
         if kept is not None:
             seen, hidden = seen.index_select(0, kept), hidden.index_select(0, kept)
-        hidden = self._o(seen, generator) + hidden
-        norm = layer.post_attention_layernorm
-        gates = self._gate_up(rms_norm(hidden, norm.weight, norm.variance_epsilon), generator)
-        return self._down(gated_unit(gates), generator) + hidden
+        hidden = norms.after_attention(self._o(seen, generator)) + hidden
+        gates = self._gate_up(norms.before_feed(hidden), generator)
+        fed = self._down(gated_unit(gates, self._gate), generator)
+        return norms.after_feed(fed) + hidden
 
     def _attend(self, both: torch.Tensor, around: Surroundings) -> torch.Tensor:
         heads = around.attention.heads
-        attention = self._layer.self_attn
-        if hasattr(attention, "q_norm"):
-            both = heads_normed(both, attention, heads)
-        both = rotary(both, around.cosine, around.sine, heads.query + heads.key)
-        return around.attention(both)
+        both = heads_normed(both, self._norms, heads)
+        both = rotary(both, *around.angles[self._kind.rotation], heads.query + heads.key)
+        return around.attention(both, self._kind.scoring)
 
 
-def heads_normed(both: torch.Tensor, attention: Any, heads: HeadCounts) -> torch.Tensor:
-    """Query and key normalised head by head, as Qwen3 does."""
+def heads_normed(both: torch.Tensor, norms: BlockNorms, heads: HeadCounts) -> torch.Tensor:
+    """Query and key normalised head by head, in those families that do so."""
+    if norms.query is None or norms.key is None:
+        return both
     parts = list(both.unflatten(1, (-1, heads.size)).split([heads.query, heads.key, heads.key], 1))
-    for index, norm in enumerate((attention.q_norm, attention.k_norm)):
-        parts[index] = rms_norm(parts[index], norm.weight, norm.variance_epsilon)
+    parts[:2] = norms.query(parts[0]), norms.key(parts[1])
     return torch.cat(parts, dim=1).flatten(1)
 
 
@@ -105,14 +125,23 @@ class PackedDecoder:
         is_attention_fused: whether torch's fused attention may be used.
 
     Attributes:
+        architecture: how its blocks are computed.
+        parts: of each block.
         frozen: of each block its frozen weights, in the order of PROJECTIONS.
         heads: of every block.
+        final_norm: (tokens, hidden size), ready for the head.
     """
 
     def __init__(
         self, decoder: Any, products: Products, *, is_attention_fused: bool = True
     ) -> None:
         self._decoder = decoder
+        self.architecture = Architecture.of(decoder.config)
+        self.parts = [
+            BlockParts(kind, block_norms(layer, self.architecture))
+            for kind, layer in zip(self.architecture.layers, decoder.layers, strict=True)
+        ]
+        self.final_norm = norm_of(decoder.norm, self.architecture)
         self.products = products
         self._attend = (
             functional.scaled_dot_product_attention if is_attention_fused else attend_plain
@@ -139,14 +168,32 @@ class PackedDecoder:
             biases: the adapter's trained biases by the base model's linear layers.
         """
         return [
-            Block(layer, self._projections(layer, frozen, adapter, biases or {}))
-            for layer, frozen in zip(self._decoder.layers, self.frozen, strict=True)
+            Block(parts, self.architecture, self._projections(layer, frozen, adapter, biases or {}))
+            for parts, layer, frozen in zip(
+                self.parts, self._decoder.layers, self.frozen, strict=True
+            )
         ]
 
     def embed(self, batch: MicroBatch) -> torch.Tensor:
         """(tokens, hidden size)."""
         embedded: torch.Tensor = self._decoder.embed_tokens(batch.input_ids)
         return embedded
+
+    def angles(self, hidden: torch.Tensor, positions: torch.Tensor) -> Angles:
+        """The rotary angles of tokens.
+
+        Args:
+            hidden: the embedded tokens; their dtype counts.
+            positions: (tokens,), int64.
+        """
+        found = {}
+        for name in dict.fromkeys(kind.rotation for kind in self.architecture.layers):
+            named = () if name is None else (name,)
+            both = self._decoder.rotary_emb(hidden.unsqueeze(0), positions.unsqueeze(0), *named)
+            # The angles of a pair stand in both halves.
+            cosine, sine = (part[0, :, None, : part.shape[-1] // 2] for part in both)
+            found[name] = cosine, sine
+        return found
 
     def surroundings(
         self, batch: MicroBatch, hidden: torch.Tensor, generator: torch.Generator | None = None
@@ -158,18 +205,8 @@ class PackedDecoder:
             hidden: the embedded tokens; their dtype counts.
             generator: draws dropout, while training.
         """
-        cosine, sine = self._decoder.rotary_emb(hidden.unsqueeze(0), batch.positions.unsqueeze(0))
-        half = cosine.shape[-1] // 2
         attention = PackedAttention(batch, self.heads, hidden.device, hidden.dtype, self._attend)
-        # The angles of a pair stand in both halves.
-        return Surroundings(
-            cosine[0, :, None, :half], sine[0, :, None, :half], attention, generator
-        )
-
-    def final_norm(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(tokens, hidden size), ready for the head."""
-        norm = self._decoder.norm
-        return rms_norm(hidden, norm.weight, norm.variance_epsilon)
+        return Surroundings(self.angles(hidden, batch.positions), attention, generator)
 
     def _projections(
         self,

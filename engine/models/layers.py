@@ -1,4 +1,4 @@
-"""The parts of a Llama block that are no projection: normalisation, rotary positions, gate; each with its own gradient.
+"""The parts of a block that are no projection: normalisation, rotary positions, gate; each with its own gradient.
 
 Every part reads and writes whole tensors as few times as it can, since between the large products the time goes
 into memory traffic. Inputs are (tokens, features) of all examples of a micro-batch, one after another, unpadded.
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from engine.models.architecture import Gate
 from engine.models.autograd import applied
 from engine.models.frozen import widened
 
@@ -80,23 +81,36 @@ def _rotated(
 
 
 class _GatedUnit(torch.autograd.Function):
-    """silu(gate) * up of the two halves (arXiv 2002.05202, equation 6)."""
+    """silu or gelu (gate) * up of the two halves (arXiv 2002.05202, equation 6)."""
 
     @staticmethod
-    def forward(context: Any, both: torch.Tensor) -> torch.Tensor:
-        gate, up = both.chunk(2, dim=-1)
+    def forward(context: Any, both: torch.Tensor, gate: Gate) -> torch.Tensor:
+        gates, up = both.chunk(2, dim=-1)
         context.save_for_backward(both)
-        return functional.silu(gate).mul_(up)
+        context.gate = gate
+        return _activated(gates, gate).mul_(up)
 
     @staticmethod
-    def backward(context: Any, *upstream: torch.Tensor) -> torch.Tensor:
+    def backward(context: Any, *upstream: torch.Tensor) -> tuple[torch.Tensor, None]:
         (both,) = context.saved_tensors
-        gate, up = both.chunk(2, dim=-1)
+        gates, up = both.chunk(2, dim=-1)
         result = torch.empty_like(both)
         gate_gradient, up_gradient = result.chunk(2, dim=-1)
-        torch.mul(functional.silu(gate), upstream[0], out=up_gradient)
-        torch.ops.aten.silu_backward.grad_input(upstream[0] * up, gate, grad_input=gate_gradient)
-        return result
+        torch.mul(_activated(gates, context.gate), upstream[0], out=up_gradient)
+        upper = upstream[0] * up
+        if context.gate == "silu":
+            torch.ops.aten.silu_backward.grad_input(upper, gates, grad_input=gate_gradient)
+        else:
+            torch.ops.aten.gelu_backward.grad_input(
+                upper, gates, approximate="tanh", grad_input=gate_gradient
+            )
+        return result, None
+
+
+def _activated(gates: torch.Tensor, gate: Gate) -> torch.Tensor:
+    if gate == "silu":
+        return functional.silu(gates)
+    return functional.gelu(gates, approximate="tanh")
 
 
 def rms_norm(values: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Tensor:
@@ -122,6 +136,6 @@ def rotary(
     return applied(_Rotary, values, cosine, sine, rotated_count)
 
 
-def gated_unit(both: torch.Tensor) -> torch.Tensor:
-    """silu of the first half of the features times the second half, (tokens, 2 n) to (tokens, n)."""
-    return applied(_GatedUnit, both)
+def gated_unit(both: torch.Tensor, gate: Gate = "silu") -> torch.Tensor:
+    """The activation of the first half of the features times the second half, (tokens, 2 n) to (tokens, n)."""
+    return applied(_GatedUnit, both, gate)

@@ -3,94 +3,38 @@
 from __future__ import annotations
 
 import gc
-import importlib.util
-import json
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
-from transformers.utils import logging as transformers_logging
 
-from engine.config import TARGET_MODULES, LoraHyperparameters
+from engine.config import LoraHyperparameters
 from engine.data.chat_template import ChatFormat
 from engine.data.token_cache import TokenCache
-from engine.errors import UnsupportedModelError, UnsupportedVariantError
 from engine.inference.adapter_cache import AdapterCache
 from engine.inference.adapter_weights import projection_shapes
 from engine.inference.room import DecodeRoom
-from engine.models.cache import REQUIRED_FILES
 from engine.models.chat_precision import Choice, choose, forced
 from engine.models.decoder import PackedDecoder
 from engine.models.devices import Device, free_cached_memory
+from engine.models.folders import read_base_model
+from engine.models.library_tokenizer import LibraryTokenizer, stop_ids_of
 from engine.models.lora import AdapterSet, module_shapes
 from engine.models.products import Products, choose_products, remembered_products
+from engine.models.scores import soft_capped
 from engine.protocol import BaseModelRef
 from engine.signals import Signals
 
 logger = logging.getLogger(__name__)
 
-transformers_logging.disable_progress_bar()
-
-SUPPORTED_TYPES = ("llama", "mistral", "qwen2", "qwen3")
-"""Model types whose blocks hold the seven target modules and whose logits are the bare head's output."""
-
-
 CHAT_PRECISION_VARIABLE = "LLMLORA_CHAT_PRECISION"
 CHAT_PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 """auto takes the fastest whose predictions stay close to float32 (engine.models.chat_precision)."""
-
-
-class LibraryTokenizer:
-    """A fast tokenizer of transformers as a chat format uses it (engine.data.chat_template.ChatTokenizer).
-
-    Raises:
-        UnsupportedModelError: the tokenizer is slow.
-    """
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        if not tokenizer.is_fast:
-            raise UnsupportedModelError("the tokenizer has no tokenizer.json")
-        self._tokenizer: Any = tokenizer
-        self._backend = self._tokenizer.backend_tokenizer
-        self.end_of_text_id: int | None = tokenizer.eos_token_id
-        self.special_ids: Mapping[str, int] = {
-            str(text): int(index)
-            for text, index in zip(
-                tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True
-            )
-        } | {
-            token.content: index
-            for index, token in tokenizer.added_tokens_decoder.items()
-            if token.special
-        }
-
-    @property
-    def has_template(self) -> bool:
-        return bool(self._tokenizer.chat_template)
-
-    def render(self, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool) -> str:
-        return str(
-            self._tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=add_generation_prompt
-            )
-        )
-
-    def text_ids(self, text: str) -> list[int]:
-        self._backend.encode_special_tokens = True
-        try:
-            return list(self._backend.encode(text, add_special_tokens=False).ids)
-        finally:
-            self._backend.encode_special_tokens = False
-
-    def rendered_ids(self, text: str) -> list[int]:
-        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 class ResidentModel:
@@ -130,7 +74,7 @@ class ResidentModel:
         self.projection_shapes = projection_shapes(self.packed.frozen[0])
         self.adapters = AdapterSet(model)
         self.adapter_cache = AdapterCache(self.adapters, ref)
-        self.chat_format = ChatFormat(LibraryTokenizer(tokenizer), _stop_ids(model, tokenizer))
+        self.chat_format = ChatFormat(LibraryTokenizer(tokenizer), stop_ids_of(model, tokenizer))
         self.token_cache = TokenCache()
         self.chat_precision = chat_precision
         self._room: DecodeRoom | None = None
@@ -168,12 +112,15 @@ class ResidentModel:
         weight: torch.Tensor = self.model.get_output_embeddings().weight
         return weight
 
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """What the head makes of hidden states after the last normalisation, (..., vocabulary)."""
+        logits = hidden @ self.head_weight.T
+        return soft_capped(logits, self.packed.architecture.logit_cap)
+
     @property
     def context_length(self) -> int:
-        """Most tokens of one example or conversation; within it a sliding window hides nothing."""
-        config = self.model.config
-        window = getattr(config, "sliding_window", None)
-        return int(min(config.max_position_embeddings, window or config.max_position_embeddings))
+        """Most tokens of one example or conversation."""
+        return int(self.model.config.max_position_embeddings)
 
     @property
     def is_four_bit(self) -> bool:
@@ -283,90 +230,16 @@ def load_base_model(
     is_four_bit: bool = False,
     chat_precision: str = "float32",
 ) -> ResidentModel:
-    """Load a folder with config.json, model.safetensors and tokenizer files; nothing in it is executed.
+    """Make a folder's model resident.
 
     Raises:
         UnsupportedModelError: the folder is missing, unreadable or of a kind that is not trained here.
         UnsupportedVariantError: four bits are asked for and not to be had on this device.
     """
-    folder = Path(ref.path)
-    quantisation = _four_bit_config(device) if is_four_bit else {}
-    _check_folder(ref, folder)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=device.dtype,
-            attn_implementation=device.attention,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            **quantisation,
-        )
-    except MemoryError:
-        raise
-    except Exception as failure:
-        # The libraries raise some ten kinds of exception for a folder that they can not read.
-        raise UnsupportedModelError(f"{folder}: {failure!r}", name=ref.name) from failure
-    model.requires_grad_(False).eval()
-    if not is_four_bit:
-        model.to(device.torch_device)
-    _check_structure(ref, model)
+    model, tokenizer = read_base_model(ref, device, is_four_bit=is_four_bit)
     return ResidentModel(ref, model, tokenizer, device, products, chat_precision)
 
 
 def needs_four_bit(lora: LoraHyperparameters) -> bool:
     """Whether an adapter is trained over packed weights (QLoRA, arXiv 2305.14314)."""
     return lora.variant == "qlora"
-
-
-def _four_bit_config(device: Device) -> dict[str, Any]:
-    if device.kind != "cuda" or importlib.util.find_spec("bitsandbytes") is None:
-        raise UnsupportedVariantError(
-            "QLoRA needs CUDA and bitsandbytes", variant="qlora", device=device.kind
-        )
-    from transformers import BitsAndBytesConfig
-
-    # NormalFloat with doubly quantised constants, computed in bfloat16: arXiv 2305.14314, section 3.
-    config = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=device.dtype,
-    )
-    return {"quantization_config": config, "device_map": {"": device.kind}}
-
-
-def _check_folder(ref: BaseModelRef, folder: Path) -> None:
-    missing = [name for name in REQUIRED_FILES if not (folder / name).is_file()]
-    if missing:
-        raise UnsupportedModelError(f"{folder} lacks {missing}", name=ref.name, missing=missing)
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as failure:
-        raise UnsupportedModelError(f"{folder}: {failure}", name=ref.name) from failure
-    model_type = config.get("model_type") if isinstance(config, dict) else None
-    if model_type not in SUPPORTED_TYPES or "auto_map" in config:
-        raise UnsupportedModelError(
-            f"model type {model_type}", name=ref.name, model_type=str(model_type)
-        )
-
-
-def _check_structure(ref: BaseModelRef, model: Any) -> None:
-    head = model.get_output_embeddings()
-    if set(module_shapes(model)) != set(TARGET_MODULES) or head is None or head.bias is not None:
-        raise UnsupportedModelError(f"{ref.name} lacks target modules", name=ref.name)
-    if model.config.hidden_act != "silu":
-        raise UnsupportedModelError(f"activation {model.config.hidden_act}", name=ref.name)
-
-
-def _stop_ids(model: Any, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    stop_ids: set[int] = set()
-    for value in (tokenizer.eos_token_id, model.generation_config.eos_token_id):
-        if isinstance(value, int):
-            stop_ids.add(value)
-        elif value is not None:
-            stop_ids.update(int(item) for item in value)
-    return frozenset(stop_ids)

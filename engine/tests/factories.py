@@ -29,6 +29,7 @@ def make_tiny_base_model(
     seed: int = 0,
     context_length: int = 512,
     name: str = "tiny-llama",
+    **settings: Any,
 ) -> BaseModelRef:
     """Write a two-layer model of width 16 with a byte-level tokenizer of 259 tokens; loads in milliseconds.
 
@@ -37,6 +38,7 @@ def make_tiny_base_model(
         kind: transformers' model type; the biases of those that have some are not zero.
         seed: of its random weights.
         context_length: most tokens of one conversation.
+        settings: of transformers' configuration, in place of those chosen here.
     """
     import torch
     from safetensors.torch import save_file
@@ -45,27 +47,29 @@ def make_tiny_base_model(
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
     _write_byte_tokenizer(folder, context_length)
-    config = AutoConfig.for_model(
-        kind,
-        vocab_size=256 + len(SPECIAL_TOKENS),
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=context_length,
-        tie_word_embeddings=True,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=0,
-        initializer_range=0.3,
-        head_dim=4,
-    )
+    shape = {
+        "vocab_size": 256 + len(SPECIAL_TOKENS),
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": context_length,
+        "tie_word_embeddings": True,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "pad_token_id": 0,
+        "initializer_range": 0.3,
+        "head_dim": 4,
+    }
+    config = AutoConfig.for_model(kind, **(shape | settings))
+    # Gemma's norms begin at zero, all of them.
+    noisy = ("norm.weight",) if kind.startswith("gemma") else ("q_norm.weight", "k_norm.weight")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(config)
         for parameter_name, parameter in model.named_parameters():
-            if parameter_name.endswith(("bias", "q_norm.weight", "k_norm.weight")):
+            if parameter_name.endswith(("bias", *noisy)):
                 parameter.data.add_(torch.randn(parameter.shape), alpha=0.2)
         # Normalised states of width 16 reach only small logits over a small head: it could not be sure of anything.
         model.model.embed_tokens.weight.data.mul_(4)

@@ -5,7 +5,8 @@ import pytest
 from engine.data.chat_template import ChatFormat, TokenizedExample
 from engine.data.records import Example, Turn
 from engine.errors import DatasetError, UnsupportedModelError
-from engine.models.loading import LibraryTokenizer, ResidentModel
+from engine.models.library_tokenizer import LibraryTokenizer
+from engine.models.loading import ResidentModel
 
 CONVERSATION = (
     Turn("system", "Be short.", False),

@@ -17,6 +17,7 @@ from engine.protocol import BaseModelRef, Request
 from engine.tests.factories import make_generation_spec, make_instructions, make_training_spec
 
 
+@pytest.mark.alone
 def test_a_job_a_chat_and_the_end_of_a_process(
     client: EngineClient, tiny_base_model: BaseModelRef, tmp_path: Path
 ) -> None:

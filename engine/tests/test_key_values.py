@@ -3,8 +3,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.inference.key_values import KeyValues, Layout, StepAttention
+from engine.inference.attending import StepAttention
+from engine.inference.key_values import KeyValues, Layout
+from engine.models.architecture import Scoring
 from engine.models.attention import HeadCounts
+
+PLAIN = Scoring(8**-0.5)
 
 
 @pytest.fixture
@@ -22,7 +26,7 @@ def test_what_a_failed_row_leaves_behind_reaches_nobody(key_values: KeyValues) -
     key_values.remove(key_values.place(broken, 20), is_clean=False)
     shorter = key_values.place(key_values.draft(2, torch.ones(1, 2, 2, 2, 8)), 20)
     attend = StepAttention([longer, shorter], key_values.layout)
-    assert torch.isfinite(attend(0, torch.ones(2, 64))).all()
+    assert torch.isfinite(attend(0, torch.ones(2, 64), PLAIN)).all()
 
 
 def test_a_row_sees_its_own_tokens_alone(key_values: KeyValues) -> None:
@@ -35,7 +39,7 @@ def test_a_row_sees_its_own_tokens_alone(key_values: KeyValues) -> None:
     ]
     assert len({place.arena for place in places}) == 2
     heads = torch.randn(3, 64, generator=generator)
-    seen = StepAttention(places, key_values.layout)(0, heads)
+    seen = StepAttention(places, key_values.layout)(0, heads, PLAIN)
     for row, memory in enumerate(memories):
         query, key, value = heads[row].split([32, 16, 16])
         keys = torch.cat([memory[0, 0], key.view(2, 1, 8)], dim=1)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from engine.inference.decode import decode
 from engine.inference.prompts import read_prompt
 from engine.inference.room import DecodeRoom
@@ -79,22 +77,6 @@ def test_users_of_one_adapter_share_its_place(resident: ResidentModel, tmp_path:
     room = DecodeRoom(resident)
     assert tokens_of(room, specs) == [peft.tokens(spec) for spec in specs]
     assert len(room.adapters) == 2
-
-
-@pytest.mark.parametrize("kind", ["mistral", "qwen2", "qwen3"])
-def test_the_other_families_answer_as_with_peft(host: ModelHost, tmp_path: Path, kind: str) -> None:
-    resident = host.acquire(make_tiny_base_model(tmp_path / "base", kind=kind))
-    shapes: list[dict[str, Any]] = [{}, {"variant": "dora"}]
-    folders: list[str | None] = [
-        write_adapter(tmp_path / str(index), resident, seed=index, **shape)
-        for index, shape in enumerate(shapes)
-    ]
-    specs = [
-        make_generation_spec(resident.ref, "hello", adapter_path=folder)
-        for folder in [*folders, None]
-    ]
-    peft = PeftAnswers(resident, [folder for folder in folders if folder])
-    assert tokens_of(DecodeRoom(resident), specs) == [peft.tokens(spec) for spec in specs]
 
 
 def test_trained_biases_are_those_of_their_row(host: ModelHost, tmp_path: Path) -> None:

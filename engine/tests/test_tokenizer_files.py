@@ -17,7 +17,7 @@ from engine.data.chat_template import ChatFormat
 from engine.data.records import Example, Turn
 from engine.data.tokenizer_files import TokenizerFiles, chat_format_of, files_digest
 from engine.errors import DatasetError, UnsupportedModelError
-from engine.models.loading import LibraryTokenizer, _stop_ids
+from engine.models.library_tokenizer import LibraryTokenizer, stop_ids_of
 from engine.protocol import BaseModelRef
 from engine.tests.factories import prepared_bundled_model
 
@@ -34,6 +34,11 @@ LLAMA_STYLE = (
 REFUSES_SYSTEM = (
     "{% for m in messages %}{% if m['role'] == 'system' %}"
     "{{ raise_exception('System role not supported') }}{% endif %}"
+    "<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+REFUSES_LONG_ONES = (
+    "{% for m in messages %}{% if loop.length > 3 %}{{ raise_exception('Too many turns') }}{% endif %}"
     "<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
@@ -60,6 +65,7 @@ TEMPLATES = {
         "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
     ),
     "refuses system": REFUSES_SYSTEM,
+    "refuses long ones": REFUSES_LONG_ONES,
     "everything": EVERYTHING,
     "none": "",
 }
@@ -106,7 +112,7 @@ def as_transformers_reads(folder: Path) -> ChatFormat:
     class Loaded:
         generation_config = GenerationConfig.from_pretrained(folder)
 
-    return ChatFormat(LibraryTokenizer(tokenizer), _stop_ids(Loaded, tokenizer))
+    return ChatFormat(LibraryTokenizer(tokenizer), stop_ids_of(Loaded, tokenizer))
 
 
 def outcome(chat_format: ChatFormat, example: Example) -> Any:
@@ -151,7 +157,7 @@ def test_files_of_the_bundled_model_give_what_transformers_gives(
     found = [outcome(ours, example) for example in examples]
     assert found == [outcome(theirs, example) for example in examples]
     refused = sum(isinstance(result[0], type) for result in found)
-    expected = {"refuses system": 2 * len(TEXTS), "none": 4 * len(TEXTS)}
+    expected = {"refuses long ones": len(TEXTS), "none": 4 * len(TEXTS)}
     assert refused == expected.get(name, 0)
 
 

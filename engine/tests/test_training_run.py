@@ -462,6 +462,7 @@ def test_cancel_ends_the_job_inside_a_pass_and_leaves_its_checkpoints_only(
     assert names == {"job.jsonl", "job.checkpoints"}
 
 
+@pytest.mark.alone
 def test_cancel_from_another_thread_is_heard_within_two_seconds(
     host: ModelHost, tiny_base_model: BaseModelRef, tmp_path: Path
 ) -> None:

@@ -46,7 +46,12 @@ def shape_of(resident: ResidentModel) -> ModelShape:
         vocabulary_size=len(resident.head_weight),
         head_size=int(resident.decoder.layers[0].self_attn.head_dim),
         element_bytes=resident.device.dtype.itemsize,
-        tiled_keys=TILED_KEYS,
+        tiled_keys=_tiled_keys(resident),
         head_positions=CHUNK_POSITIONS,
         micro_batch_tokens=resident.device.micro_batch_tokens,
     )
+
+
+def _tiled_keys(resident: ResidentModel) -> int:
+    # With a cap, attention keeps its probabilities at any width.
+    return resident.context_length if resident.packed.architecture.has_score_caps else TILED_KEYS

@@ -13,6 +13,7 @@ import torch
 
 from engine.data.batching import MicroBatch
 from engine.models.decoder import Block, PackedDecoder, Surroundings
+from engine.models.products import Products
 from engine.training.loss import CHUNK_POSITIONS, head_loss, head_loss_and_gradient
 
 Pass = Generator[None, None, float]
@@ -30,6 +31,11 @@ class AdaptedModel:
     decoder: PackedDecoder
     blocks: list[Block]
     head: torch.Tensor
+
+    @property
+    def ending(self) -> tuple[Products, float | None]:
+        """How to multiply with the head, and the cap of its logits."""
+        return self.decoder.products, self.decoder.architecture.logit_cap
 
 
 def learn(
@@ -82,7 +88,7 @@ def measure(model: AdaptedModel, batch: MicroBatch) -> Pass:
     for part in _parts(batch):
         with torch.no_grad():
             loss_sum += float(
-                head_loss(normed[part], model.head, batch.labels[part], model.decoder.products)
+                head_loss(normed[part], model.head, batch.labels[part], *model.ending)
             )
         yield
     return loss_sum
@@ -150,7 +156,7 @@ def _through_head(
     loss_sum = torch.zeros((), dtype=torch.float64)
     for part in _parts(batch):
         loss, gradient[part] = head_loss_and_gradient(
-            normed.detach()[part], model.head, batch.labels[part], model.decoder.products
+            normed.detach()[part], model.head, batch.labels[part], *model.ending
         )
         loss_sum += loss.double().cpu()
         yield

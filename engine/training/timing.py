@@ -66,7 +66,8 @@ def time_head(resident: ResidentModel) -> dict[str, Any]:
     labels = torch.zeros(HEAD_LABELS, dtype=torch.int64, device=head.device)
     started = time.perf_counter()
     with torch.no_grad():
-        head_loss_and_gradient(normed, head, labels, resident.packed.products)
+        cap = resident.packed.architecture.logit_cap
+        head_loss_and_gradient(normed, head, labels, resident.packed.products, cap)
     _wait_for(resident.device)
     return {"labels": HEAD_LABELS, "seconds": time.perf_counter() - started}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from datasets_app.models import DatasetVersion
 from datasets_app.preview.ready_models import ReadyModel, tokenizer_of
 from datasets_app.selectors import latest_version
 from datasets_app.tests.factories import make_dataset
-from datasets_app.tests.tiny_models import REFUSES_SYSTEM, ready_model, write_tiny_model
+from datasets_app.tests.tiny_models import REFUSES_LONG_ONES, ready_model, write_tiny_model
 from engine.config import TrainingHyperparameters
 from llmlora_site.home import Home
 from training.preflight import tokens
@@ -150,9 +151,69 @@ def test_examples_that_the_template_refuses_are_counted_apart(
     student: User, new_home: Home, settings: LazySettings
 ) -> None:
     settings.LLMLORA_HOME = new_home
-    write_tiny_model(new_home.local_models / "strict", template=REFUSES_SYSTEM)
-    system = {"role": "system", "content": "Be brief."}
+    write_tiny_model(new_home.local_models / "strict", template=REFUSES_LONG_ONES)
     turns = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Me."}]
-    version = version_of(student, [{"messages": turns}, {"messages": [system, *turns]}])
+    version = version_of(student, [{"messages": turns}, {"messages": [*turns, *turns]}])
     fit = token_counts(version, ready_model("strict")).at(128, "keep_answer")
     assert (fit.used, fit.refused) == (1, 1)
+
+
+# --- the largest batch ----------------------------------------------------------------------------
+
+
+def lengths_as_fit(lengths: list[int], prefix: int) -> TokenFit:
+    count = len(lengths)
+    return TokenFit(
+        used=count,
+        shortened=0,
+        cut_answers=0,
+        left_out=0,
+        refused=0,
+        mean_tokens=sum(lengths) / count,
+        mean_needed=sum(lengths) / count,
+        mean_square=sum(length**2 for length in lengths) / count,
+        mean_labels=1.0,
+        longest=max(lengths),
+        prefix=prefix,
+    )
+
+
+@pytest.mark.parametrize("shares_prefix", [True, False])
+@pytest.mark.parametrize(
+    ("count", "size", "epochs"), [(20, 4, 3), (48, 24, 2), (200, 8, 5), (24, 1, 2), (5, 5, 15)]
+)
+def test_the_largest_batch_is_that_of_the_engine(
+    count: int, size: int, epochs: int, shares_prefix: bool
+) -> None:
+    from engine.data.batching import Row, epoch_batches, micro_batches
+
+    dice, prefix = random.Random(count), 30
+    lengths = [prefix + dice.randint(10, 200) for _ in range(count)]
+    fit = lengths_as_fit(lengths, prefix if size > 1 else 0)
+    rows = [
+        Row([0] * prefix + [1 + index] * (length + 1 - prefix), bytes(length) + b"\1")
+        for index, length in enumerate(lengths)
+    ]
+    batches = [
+        batch
+        for epoch in range(epochs)
+        for batch in epoch_batches(count, size, seed=1, epoch=epoch)
+    ]
+    largest = max(
+        sum(
+            len(pack.input_ids)
+            for pack in micro_batches(
+                [rows[index] for index in batch], 10**6, share_prefix=shares_prefix
+            )
+        )
+        for batch in batches
+    )
+    told = fit.largest_batch(size, count, len(batches), shares_prefix=shares_prefix)
+    assert told == pytest.approx(largest, rel=0.12)
+
+
+def test_a_batch_of_everything_is_the_sum() -> None:
+    fit = lengths_as_fit([10, 20, 60], 0)
+    assert fit.largest_batch(3, 3, 50, shares_prefix=True) == pytest.approx(90)
+    assert fit.largest_batch(1, 3, 10**9, shares_prefix=True) == 60
+    assert fit.largest_batch(1, 1, 1, shares_prefix=True) == pytest.approx(30)
