@@ -12,15 +12,18 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 
 from accounts.mailing import send_waiting_mails
+from accounts.notifications import purge_seen
 from chat import lifecycle as chat_lifecycle
 from chat.execution import close_desk, desk
 from chat.models import Reply
+from chat.prompt_sets.running import advance_unfinished
 from chat.services import completing
 from datasets_app.execution import run_import, sweep_imports, waiting_imports
 from llmlora_site.reaper import Held, Reaper
 from modelhub.execution import close_engine, engine, is_draining
 from modelhub.lifecycle import forget_worker, report_worker
 from modelhub.models import BaseModel, Worker
+from modelhub.pulling_execution import look_after_ollama, wait_pulls_ended
 from modelhub.registration import Registration, may_claim
 from modelhub.selectors import find_base_model_ref
 from training import lifecycle as training_lifecycle
@@ -38,6 +41,8 @@ logger = logging.getLogger(__name__)
 
 OTHER_THREADS = 3
 SWEEP_SECONDS = 3600
+PULL_SECONDS = 5.0
+"""A pull of Ollama's is given back at its next renewal."""
 
 
 class Patrol(threading.Thread):
@@ -74,6 +79,7 @@ class Patrol(threading.Thread):
     def stop(self) -> None:
         self._stopping.set()
         close_desk()
+        wait_pulls_ended(PULL_SECONDS)
         self._pool.shutdown(wait=True, cancel_futures=True)
         close_engine()
         self._guarded(lambda: forget_worker(self.worker_name))
@@ -100,6 +106,7 @@ class Patrol(threading.Thread):
             self._find_unpoked()
         self.reap()
         self._submit(send_waiting_mails)
+        self._submit(advance_unfinished)
         self._submit(calibrate, engine(), self.worker_name)
         self._sweep_sometimes()
 
@@ -110,6 +117,7 @@ class Patrol(threading.Thread):
             sweep_artifacts()
             sweep_work_folders()
             completing.purge()
+            purge_seen()
 
     def take_back_own(self) -> None:
         """Rows that this worker's last life left running: nobody works on them any more."""
@@ -157,6 +165,7 @@ class Patrol(threading.Thread):
             self._submit(run_waiting_jobs, self.worker_name)
         for import_id in waiting_imports():
             self._submit(run_import, import_id)
+        self._submit(look_after_ollama)
         desk().wake()
 
     def _submit(self, run: Any, *args: Any) -> None:

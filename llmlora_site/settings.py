@@ -12,6 +12,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from llmlora_site.home import Home
+from modelhub.chat_servers import read_chat_servers
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -113,6 +114,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "common.context_processors.page",
+                "courses.lesson_link.lesson",
             ],
             "builtins": [
                 "django.templatetags.i18n",
@@ -401,6 +403,21 @@ CONTENT_SECURITY_POLICY = {
 # --- API ----------------------------------------------------------------------------------------
 API_TOKEN_MAX_DAYS = 90
 IDEMPOTENCY_HOURS = 24
+
+# --- other servers that answer chats ------------------------------------------------------------
+# Web server and workers read the same list; docs/chat.md has its keys.
+CHAT_SERVERS = read_chat_servers(
+    env.str("LLMLORA_CHAT_SERVERS", default=""), storage_path=str(MEDIA_ROOT)
+)
+# Replies that one worker asks of one such server at once: it has a queue of its own, and a slow one fills no other's.
+CHAT_SERVER_SLOTS = env.int("LLMLORA_CHAT_SERVER_SLOTS", default=32)
+# A server that loads a large model first is silent for long; one that is gone must not keep its readers for ever.
+CHAT_SERVER_SILENCE_SECONDS = env.float("LLMLORA_CHAT_SERVER_SILENCE_SECONDS", default=120)
+if CHAT_SERVER_SLOTS < 1 or not 0 < CHAT_SERVER_SILENCE_SECONDS <= 3600:
+    raise ImproperlyConfigured(
+        "LLMLORA_CHAT_SERVER_SLOTS must be 1 or more, and LLMLORA_CHAT_SERVER_SILENCE_SECONDS more than 0 and at "
+        "most 3600; otherwise no chat server would ever answer."
+    )
 
 # --- Ollama, when a school runs it --------------------------------------------------------------
 OLLAMA_URL = env.str("OLLAMA_URL", default="")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from ninja import Field, Schema
 
-from modelhub.models import BaseModel
-from modelhub.ollama import State
-from modelhub.selectors import is_ready
+from modelhub.models import BaseModel, ModelPull
+from modelhub.ollama.health import State
+from modelhub.pulling_sentences import pull_sentence
+from modelhub.selectors import is_talkable
 
 
 class BaseModelSchema(Schema):
@@ -20,7 +22,7 @@ class BaseModelSchema(Schema):
     parameters: int = Field(description="Number of weights", alias="parameter_count")
     license: str
     gated: bool = Field(description="Whether its owner asks for an agreement before the download")
-    ready: bool = Field(description="Whether a job can start on it now")
+    ready: bool = Field(description="Whether it can be talked to now")
     trainable: bool = Field(description="Whether it can be tuned here")
     languages: list[str]
 
@@ -31,11 +33,11 @@ class BaseModelSchema(Schema):
 
     @staticmethod
     def resolve_ready(base_model: BaseModel) -> bool:
-        return is_ready(base_model)
+        return is_talkable(base_model)
 
     @staticmethod
     def resolve_trainable(base_model: BaseModel) -> bool:
-        return base_model.source != BaseModel.Source.OLLAMA and bool(base_model.module_shapes)
+        return base_model.source not in BaseModel.REMOTE and bool(base_model.module_shapes)
 
 
 class ModelList(Schema):
@@ -51,3 +53,19 @@ class OllamaHealthSchema(Schema):
     status: State
     url: str | None = None
     version: str | None = None
+
+
+class PullSchema(Schema):
+    id: UUID
+    name: str
+    status: ModelPull.Status
+    message: str = Field(description="What it does or how it ended, in the caller's language")
+    total_bytes: int = Field(description="Of what it has begun to fetch; grows on the way")
+    completed_bytes: int
+    error_code: str
+    created_at: datetime
+    completed_at: datetime | None
+
+    @staticmethod
+    def resolve_message(pull: ModelPull) -> str:
+        return pull_sentence(pull)

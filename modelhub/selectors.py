@@ -23,6 +23,11 @@ def base_models() -> list[BaseModel]:
     return list(BaseModel.objects.filter(is_enabled=True))
 
 
+def trainable_base_models() -> list[BaseModel]:
+    """Those that can be tuned: their weights are on this installation's hosts."""
+    return [model for model in base_models() if model.source not in BaseModel.REMOTE]
+
+
 def get_base_model(name: str) -> BaseModel:
     """The base model of that name.
 
@@ -34,6 +39,24 @@ def get_base_model(name: str) -> BaseModel:
         raise NotFoundError(
             _("There is no base model named “%(name)s” here. Choose one from the list of models.")
             % {"name": name[:200]}
+        )
+    return base_model
+
+
+def get_trainable_base_model(name: str) -> BaseModel:
+    """The base model of that name, to be tuned.
+
+    Raises:
+        NotFoundError: it is not on the allow-list, or its weights are on another server.
+    """
+    base_model = get_base_model(name)
+    if base_model.source in BaseModel.REMOTE:
+        raise NotFoundError(
+            _(
+                "“%(name)s” answers on another server, so it can be talked to, but not tuned here. "
+                "Choose another base model."
+            )
+            % {"name": base_model.name}
         )
     return base_model
 
@@ -51,6 +74,11 @@ def find_base_model_ref(base_model: BaseModel) -> BaseModelRef | None:
 
 def is_ready(base_model: BaseModel) -> bool:
     return find_base_model_ref(base_model) is not None
+
+
+def is_talkable(base_model: BaseModel) -> bool:
+    """Whether a chat with it can begin now; of another server only that server knows."""
+    return base_model.source in BaseModel.REMOTE or is_ready(base_model)
 
 
 def base_model_ref(base_model: BaseModel) -> BaseModelRef:

@@ -12,8 +12,9 @@ from django.conf import settings
 from django.db import transaction
 
 from common.storage import sha256_of_file
-from engine.catalog import CATALOG, BaseModelSpec
+from engine.catalog import CATALOG, BaseModelSpec, local_spec
 from modelhub.models import BaseModel
+from modelhub.server_models import sync_server_models
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,9 @@ def sync_base_models() -> None:
                 present[folder.name] = fields
     for name, fields in present.items():
         BaseModel.objects.update_or_create(name=name, defaults=fields)
-    BaseModel.objects.exclude(name__in=present).update(is_enabled=False)
+    here = BaseModel.objects.exclude(source__in=BaseModel.REMOTE)
+    here.exclude(name__in=present).update(is_enabled=False)
+    sync_server_models()
 
 
 def _bundled_fields(spec: BaseModelSpec) -> dict[str, Any]:
@@ -58,7 +61,7 @@ def _local_fields(folder: Path) -> dict[str, Any] | None:
     weights = folder / "model.safetensors"
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        spec = _local_spec(folder.name, config)
+        spec = local_spec(folder.name, config)
         size_bytes = weights.stat().st_size
         digest = sha256_of_file(weights)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -76,27 +79,3 @@ def _local_fields(folder: Path) -> dict[str, Any] | None:
         "module_shapes": {name: list(shape) for name, shape in spec.module_shapes.items()},
         "is_enabled": True,
     }
-
-
-def _local_spec(name: str, config: dict[str, Any]) -> BaseModelSpec:
-    hidden = int(config["hidden_size"])
-    inner = int(config["intermediate_size"])
-    layers = int(config["num_hidden_layers"])
-    heads = int(config["num_attention_heads"])
-    head_size = int(config.get("head_dim") or hidden // heads)
-    key_value = int(config.get("num_key_value_heads") or heads) * head_size
-    vocabulary = int(config["vocab_size"])
-    embeddings = vocabulary * hidden * (1 if config.get("tie_word_embeddings") else 2)
-    block = 2 * hidden * hidden + 2 * hidden * key_value + 3 * hidden * inner + 2 * hidden
-    return BaseModelSpec(
-        name=name,
-        source="local",
-        parameters=embeddings + layers * block + hidden,
-        license="",
-        languages=(),
-        context_length=int(config.get("max_position_embeddings") or 2048),
-        layer_count=layers,
-        hidden_size=hidden,
-        intermediate_size=inner,
-        key_value_size=key_value,
-    )

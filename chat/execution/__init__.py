@@ -1,11 +1,14 @@
-"""Waiting replies become work of the engine, and its text becomes the replies. Runs in a worker's own two threads."""
+"""Waiting replies become work of a back end, and its text becomes the replies. Runs in a worker's own two threads."""
 
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
-from chat.execution.desk import Desk
 from modelhub.lifecycle import worker_name
+
+if TYPE_CHECKING:
+    from chat.execution.desk import Desk
 
 CLOSE_SECONDS = 10.0
 """The engine ends an answer after the step at hand, and one write tells of all."""
@@ -16,6 +19,9 @@ _desk: Desk | None = None
 
 def desk() -> Desk:
     """The desk of this worker, opened at its first use."""
+    # The desk needs the back ends, which need the specs of this package: while it is imported, there is no desk yet.
+    from chat.execution.desk import Desk  # noqa: PLC0415
+
     global _desk
     with _lock:
         if _desk is None:

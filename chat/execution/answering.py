@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
 
+from chat.backends.base import Event, Stream
 from chat.lifecycle import Lease, Piece
-from engine.client import Work
 
 HEARTBEAT_SECONDS = 1.0
 """A reply without new text renews its lease this often."""
-
-Event = dict[str, Any]
 
 
 class Answering:
@@ -23,7 +20,7 @@ class Answering:
     Attributes:
         written: characters in the row.
         text: what comes next there.
-        end: the engine's last event, once there is one.
+        end: the back end's last event, once there is one.
         logprobs: of all tokens so far, where they were asked for.
         is_stop_asked: whether its reader wants no more.
     """
@@ -37,34 +34,34 @@ class Answering:
         self.is_stop_asked = False
         self._renewed_at = time.monotonic()
         self._lock = threading.Lock()
-        self._work: Work | None = None
+        self._stream: Stream | None = None
         self._is_cancelled = False
 
-    def begin(self, work: Work) -> None:
-        """The engine has it; what was said meanwhile is told now."""
+    def begin(self, stream: Stream) -> None:
+        """Its back end has it; what was said meanwhile is told now."""
         with self._lock:
-            self._work = work
+            self._stream = stream
             is_cancelled = self._is_cancelled
         if is_cancelled:
-            work.cancel()
+            stream.cancel()
 
     def fail(self, code: str) -> None:
-        """It ends without the engine having a say."""
+        """It ends without the back end having a say."""
         self.end = {"type": "failed", "code": code, "params": {}, "detail": ""}
 
     def cancel(self) -> None:
-        """Ask the engine, once, to end it."""
+        """Ask its back end, once, to end it."""
         with self._lock:
-            work, is_first = self._work, not self._is_cancelled
+            stream, is_first = self._stream, not self._is_cancelled
             self._is_cancelled = True
-        if work is not None and is_first:
-            work.cancel()
+        if stream is not None and is_first:
+            stream.cancel()
 
     def take_events(self) -> None:
-        """Take what the engine has told by now."""
-        work = self._work
-        while work is not None and self.end is None:
-            event = work.next(timeout=0)
+        """Take what its back end has told by now."""
+        stream = self._stream
+        while stream is not None and self.end is None:
+            event = stream.next(timeout=0)
             if event is None:
                 return
             if event["type"] == "text":

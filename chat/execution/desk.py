@@ -1,19 +1,23 @@
-"""Where a worker takes waiting replies: as many at once as its engine decodes together."""
+"""Where a worker takes waiting replies: of each back end as many at once as it draws together."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
+from collections.abc import Collection
 
 from django.conf import settings
 from django.db import DatabaseError, connection
 
 from chat import lifecycle
+from chat.backends import backend_for, close_backends
 from chat.execution.answering import Answering
-from chat.execution.specs import generation_spec
+from chat.execution.specs import waiting_reply
 from chat.execution.writer import ReplyWriter
 from common.errors import UnavailableError
 from engine.errors import EngineDiedError
+from modelhub.chat_servers import ENGINE, remote_backend_names
 from modelhub.execution import engine, is_draining
 from modelhub.registration import may_claim
 
@@ -24,7 +28,7 @@ SLOTS = {"cpu": 32, "cuda": 128, "mps": 32}
 
 
 class Desk(threading.Thread):
-    """Claims replies whenever it is woken, and hands them to the engine and to the writer.
+    """Claims replies whenever it is woken, and hands them to their back ends and to the writer.
 
     Args:
         worker_name: written on the replies it claims.
@@ -35,7 +39,7 @@ class Desk(threading.Thread):
         self._worker_name = worker_name
         self._writer = ReplyWriter(on_ended=self._note_ended)
         self._changed = threading.Condition()
-        self._under_way = 0
+        self._under_way: Counter[str] = Counter()
         self._is_woken = self._is_busy = self._is_stopping = False
 
     def start(self) -> None:
@@ -51,7 +55,7 @@ class Desk(threading.Thread):
     @property
     def under_way_count(self) -> int:
         """Replies that it holds the leases of."""
-        return self._under_way
+        return self._under_way.total()
 
     @property
     def has_trouble(self) -> bool:
@@ -62,7 +66,8 @@ class Desk(threading.Thread):
         """Whether nothing is under way and nothing more to claim, within that time."""
         with self._changed:
             return self._changed.wait_for(
-                lambda: not (self._is_woken or self._is_busy or self._under_way), timeout_seconds
+                lambda: not (self._is_woken or self._is_busy or self.under_way_count),
+                timeout_seconds,
             )
 
     def close(self, timeout_seconds: float) -> None:
@@ -73,6 +78,7 @@ class Desk(threading.Thread):
         self._writer.stop()
         self.join(timeout_seconds)
         self._writer.join(timeout_seconds)
+        close_backends()
 
     def run(self) -> None:
         while self._wait_woken():
@@ -98,12 +104,14 @@ class Desk(threading.Thread):
 
     def _claim(self) -> bool:
         """Take what there are places for; whether that was anything."""
-        free = slots() - self._under_way
-        if free <= 0 or self._is_stopping or is_draining() or not may_claim():
+        free = {name: max(0, most - self._under_way[name]) for name, most in places().items()}
+        count = sum(free.values())
+        if not count or self._is_stopping or is_draining() or not may_claim():
             return False
-        answers = [Answering(lease) for lease in lifecycle.claim_next(free, self._worker_name)]
+        leases = lifecycle.claim_next(count, self._worker_name, free)
+        answers = [Answering(lease) for lease in leases]
         with self._changed:
-            self._under_way += len(answers)
+            self._under_way.update(lease.backend for lease in leases)
         # Before they are begun: an adapter that comes slowly from storage must not cost a lease.
         self._writer.add(answers)
         for answer in answers:
@@ -113,10 +121,8 @@ class Desk(threading.Thread):
     def _begin(self, answer: Answering) -> None:
         lease = answer.lease
         try:
-            spec = generation_spec(lease.reply_id)
-            answer.begin(
-                engine().submit_generation(spec, work_id=f"{lease.reply_id}-{lease.token}")
-            )
+            reply = waiting_reply(lease.reply_id)
+            answer.begin(backend_for(reply).submit(reply, f"{lease.reply_id}-{lease.token}"))
         except UnavailableError:
             answer.fail("unsupported_model")
         except FileNotFoundError:
@@ -129,16 +135,22 @@ class Desk(threading.Thread):
             logger.exception("reply=%s failed", lease.reply_id)
             answer.fail("internal")
 
-    def _note_ended(self, count: int) -> None:
+    def _note_ended(self, answers: Collection[Answering]) -> None:
         """Places are free again, and perhaps somebody waits for one."""
         with self._changed:
-            self._under_way -= count
+            self._under_way.subtract(answer.lease.backend for answer in answers)
             self._is_woken = True
             self._changed.notify_all()
 
 
+def places() -> dict[str, int]:
+    """Replies that this worker has under way at most, by back end: a slow server takes no place from the engine."""
+    remote = dict.fromkeys(remote_backend_names(), settings.CHAT_SERVER_SLOTS)
+    return {ENGINE: slots(), **remote}
+
+
 def slots() -> int:
-    """Replies that this worker has under way at most."""
+    """Replies that this worker's engine has under way at most."""
     ready = engine().ready
     device = ready["device"] if ready is not None else "cpu"
     return settings.CHAT_SLOTS or SLOTS.get(device, SLOTS["cpu"])

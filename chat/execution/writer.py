@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from django.conf import settings
 from django.db import (
@@ -34,13 +34,13 @@ class ReplyWriter(threading.Thread):
     """Writes text, ends and leases of the replies under way, and hears which of them shall stop.
 
     Args:
-        on_ended: told how many replies have ended.
+        on_ended: told which replies have ended.
 
     Attributes:
         has_trouble: whether the last write may or may not have come through.
     """
 
-    def __init__(self, on_ended: Callable[[int], None]) -> None:
+    def __init__(self, on_ended: Callable[[Collection[Answering]], None]) -> None:
         super().__init__(name="chat-writer", daemon=True)
         self._on_ended = on_ended
         self._changed = threading.Condition()
@@ -197,7 +197,7 @@ class ReplyWriter(threading.Thread):
     def _remove(self, answers: set[Answering]) -> None:
         self._answers = [answer for answer in self._answers if answer not in answers]
         if answers:
-            self._on_ended(len(answers))
+            self._on_ended(answers)
 
 
 def write_end(answer: Answering, *, is_leaving: bool) -> None:
