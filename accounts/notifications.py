@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +15,9 @@ from django.db.models import Count, Max, QuerySet
 from django.utils import timezone
 
 from accounts.models import Notification, User
+
+KEPT_FOR = timedelta(days=90)
+"""After this a notification that was seen is old news; what it was about stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +89,12 @@ def mark_all_seen(user: User, ids: Iterable[UUID] | None = None) -> None:
 def forget(*, subject: str) -> None:
     """What it was about is deleted, so it leads nowhere any more."""
     Notification.objects.filter(subject=subject).delete()
+
+
+def purge_seen() -> int:
+    """Delete what was seen long ago; what nobody has seen yet stays, however old. Returns how many.
+
+    Twice does no more than once.
+    """
+    deleted, _by_model = Notification.objects.filter(seen_at__lt=timezone.now() - KEPT_FOR).delete()
+    return deleted

@@ -12,7 +12,8 @@ JOB_KINDS = ("job_completed", "job_failed", "job_cancelled")
 
 def notification_title(notification: Notification) -> str:
     """What happened, in one line."""
-    name = _one_line(notification.params.get("job_name", ""))
+    params = notification.params
+    name = _one_line(params.get("job_name") or params.get("name", ""))
     match notification.kind:
         case "job_completed":
             return _("“%(name)s” is complete") % {"name": name}
@@ -20,6 +21,8 @@ def notification_title(notification: Notification) -> str:
             return _("“%(name)s” failed") % {"name": name}
         case "job_cancelled":
             return _("“%(name)s” was cancelled by an instructor") % {"name": name}
+        case "prompt_run_completed":
+            return _("All questions of “%(name)s” are answered") % {"name": name}
     return _("There is news of “%(name)s”") % {"name": name}
 
 
@@ -33,6 +36,8 @@ def notification_text(notification: Notification) -> str:
             return f"{reason} {_('Open the job to read what to do about it.')}".strip()
         case "job_cancelled":
             return _("Its curves are kept. Ask your instructor for the reason, then start again.")
+        case "prompt_run_completed":
+            return _("See which model answered better, and on which questions.")
     return _("Open it to read more.")
 
 

@@ -237,6 +237,7 @@ def _run_trial(
         raise SystemExit(f"{trial.name}: nothing can be told ({forecast.reason})")
     job.estimate = stored_form(forecast)
     seconds, end = _train(job, version, client, ref, folder)
+    job.memory_bytes = end["peak_memory_bytes"]
     _keep(job, slowest.device.name, seconds, forecast.plan.total_steps)
     fit = forecast.fit
     return Outcome(

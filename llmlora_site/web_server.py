@@ -1,14 +1,16 @@
-"""Daphne as we run it: sockets close with a code and a reason, and large bodies stay on disk in both directions.
+"""Daphne as we run it: sockets close with a code and a reason, large bodies stay on disk, and slow readers are bounded.
 
 Daphne itself drops the reason of a close and refuses 1011 and 1013, which tell a page that it may connect again. It
 takes a response as fast as the application gives it, so that a slow reader of a large file fills the memory; and of an
-upload it makes a queue of messages, after Twisted has parsed the whole form for itself: eight times its size.
+upload it makes a queue of messages, after Twisted has parsed the whole form for itself: eight times its size. What a
+socket's reader does not read it keeps as well, until a ping stays without an answer for half a minute.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, BinaryIO
 
@@ -17,34 +19,17 @@ from daphne.cli import CommandLineInterface
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 
+logger = logging.getLogger(__name__)
+
 NORMAL_CLOSURE = 1000
 CHUNK_BYTES = 64 * 1024
+UNREAD_BYTES = 4 * 1024 * 1024
+"""So much may wait for one reader of a socket; the page of one that is dropped opens it again, and begins anew."""
 _BODY = "llmlora.body"
 _CONTENT_TYPE = b"content-type"
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Application = Callable[[dict[str, Any], Receive, Any], Awaitable[None]]
-
-
-class SpokenCloseProtocol(WebSocketProtocol):
-    maxMessagePayloadSize: int  # noqa: N815 - the library's name
-
-    def sendMessage(self, *args: Any, **options: Any) -> None:  # noqa: N802 - the library's name
-        # The limit is for what clients send; the library holds our own pages and snapshots against it as well.
-        limit, self.maxMessagePayloadSize = self.maxMessagePayloadSize, 0
-        try:
-            super().sendMessage(*args, **options)
-        finally:
-            self.maxMessagePayloadSize = limit
-
-    def handle_reply(self, message: dict[str, Any]) -> None:
-        if message.get("type") == "websocket.close" and self.state == self.STATE_OPEN:
-            reason = message.get("reason") or ""
-            self.sendCloseFrame(
-                code=message.get("code") or NORMAL_CLOSURE, reasonUtf8=reason.encode("utf-8")
-            )
-        else:
-            super().handle_reply(message)
 
 
 class _Pace:
@@ -63,6 +48,48 @@ class _Pace:
     def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
         """The reader is gone: nobody waits any more."""
         self.has_room.set()
+
+
+class SpokenCloseProtocol(WebSocketProtocol):
+    maxMessagePayloadSize: int  # noqa: N815 - the library's name
+    _pace: _Pace | None = None
+    _unread_bytes = 0
+
+    def onOpen(self) -> None:  # noqa: N802 - the library's name
+        super().onOpen()
+        self._pace = _Pace()
+        # Until now the channel of the handshake was told how the transport's buffer stands.
+        self.unregisterProducer()
+        self.registerProducer(self._pace, streaming=True)
+
+    def sendMessage(self, payload: bytes, *args: Any, **options: Any) -> None:  # noqa: N802 - the library's name
+        if self._is_too_slow(len(payload)):
+            logger.warning("a socket was dropped, because its reader does not read")
+            self.dropConnection(abort=True)
+            return
+        # The limit is for what clients send; the library holds our own pages and snapshots against it as well.
+        limit, self.maxMessagePayloadSize = self.maxMessagePayloadSize, 0
+        try:
+            super().sendMessage(payload, *args, **options)
+        finally:
+            self.maxMessagePayloadSize = limit
+
+    def _is_too_slow(self, size_bytes: int) -> bool:
+        """Whether too much waits for the reader already; one message alone may have any size."""
+        if self._pace is None or self._pace.has_room.is_set():
+            self._unread_bytes = 0
+        is_too_slow = self._unread_bytes > UNREAD_BYTES
+        self._unread_bytes += size_bytes
+        return is_too_slow
+
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        if message.get("type") == "websocket.close" and self.state == self.STATE_OPEN:
+            reason = message.get("reason") or ""
+            self.sendCloseFrame(
+                code=message.get("code") or NORMAL_CLOSURE, reasonUtf8=reason.encode("utf-8")
+            )
+        else:
+            super().handle_reply(message)
 
 
 class PacedRequest(http_protocol.WebRequest):

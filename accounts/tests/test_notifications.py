@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,9 +12,10 @@ from django.db import connection
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import Notification, User
-from accounts.notifications import forget, mark_seen, notify, unseen_of
+from accounts.notifications import KEPT_FOR, forget, mark_seen, notify, purge_seen, unseen_of
 
 pytestmark = pytest.mark.django_db
 PAGE, BELL = reverse("accounts:notifications"), reverse("accounts:notification_bell")
@@ -75,6 +77,25 @@ def test_looking_at_something_else_writes_nothing(student: User) -> None:
         mark_seen(student, subject="2")
     assert [query["sql"].split()[0] for query in queries] == ["SELECT"]
     assert unseen_of(student).count == 1
+
+
+# --- forgetting -----------------------------------------------------------------------------------
+
+
+def test_what_was_seen_long_ago_is_deleted_and_nothing_else(student: User) -> None:
+    now, moment = timezone.now(), timedelta(minutes=1)
+    for subject, seen_at in (
+        ("old", now - KEPT_FOR - moment),
+        ("recent", now - KEPT_FOR + moment),
+        ("unseen", None),
+    ):
+        tell(student, subject=subject)
+        Notification.objects.filter(subject=subject).update(
+            seen_at=seen_at, created_at=now - 2 * KEPT_FOR
+        )
+    assert purge_seen() == 1
+    assert set(Notification.objects.values_list("subject", flat=True)) == {"recent", "unseen"}
+    assert purge_seen() == 0
 
 
 # --- the bell -------------------------------------------------------------------------------------

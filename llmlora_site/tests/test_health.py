@@ -49,6 +49,7 @@ def test_without_a_worker_at_work_it_is_degraded(
     assert answer.json()["workers"][0]["state"] == told
 
 
+@pytest.mark.alone
 def test_without_redis_it_is_degraded_and_says_so_at_once(db: None, settings: Any) -> None:
     settings.REDIS_URL = "unix:///nonexistent/redis.sock"
     _make_worker()

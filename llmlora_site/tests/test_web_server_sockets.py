@@ -1,8 +1,9 @@
-"""The limit on a socket's messages is for what clients send: pages and snapshots may be larger."""
+"""The limit on a socket's messages is for what clients send, and a reader that does not read is dropped."""
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import socket
 import struct
 import subprocess
@@ -18,10 +19,38 @@ from llmlora_site.cli.children import WEBSOCKET_MESSAGE_BYTES, web_command
 SENT_CHARACTERS = 300_000
 """A snapshot of a job of some thousand steps."""
 
+FLOOD_MESSAGES = 200
+FLOOD_CHARACTERS = 1024 * 1024
+MOST_KIBIBYTES = 32 * 1024
+"""Above what the server held before; the flood has two hundred mebibytes."""
+
 APPLICATION = f"""
+import asyncio
+import resource
+
+is_over = False
+
+async def flood(send):
+    global is_over
+    try:
+        for _ in range({FLOOD_MESSAGES}):
+            await send({{"type": "websocket.send", "text": "x" * {FLOOD_CHARACTERS}}})
+            await asyncio.sleep(0)
+    finally:
+        is_over = True
+
+async def tell(receive, send):
+    while (await receive())["type"] == "websocket.receive":
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        await send({{"type": "websocket.send", "text": f"{{int(is_over)}} {{peak}}"}})
+
 async def application(scope, receive, send):
     await receive()
     await send({{"type": "websocket.accept"}})
+    if scope["path"] == "/flood":
+        return await flood(send)
+    if scope["path"] == "/tell":
+        return await tell(receive, send)
     await send({{"type": "websocket.send", "text": "x" * {SENT_CHARACTERS}}})
     await receive()
 """
@@ -48,10 +77,10 @@ def connect(port: int) -> socket.socket:
             assert time.monotonic() < deadline
 
 
-def open_socket(connection: socket.socket, stream: BinaryIO) -> None:
+def open_socket(connection: socket.socket, stream: BinaryIO, path: str = "/") -> None:
     key = base64.b64encode(b"sixteen bytes...").decode()
     lines = (
-        "GET / HTTP/1.1",
+        f"GET {path} HTTP/1.1",
         "Host: localhost",
         "Upgrade: websocket",
         "Connection: Upgrade",
@@ -93,3 +122,34 @@ def test_what_the_server_sends_may_be_larger_than_what_a_client_may_send(port: i
         assert (opcode, len(payload)) == (1, SENT_CHARACTERS)
         connection.sendall(head_of_text(WEBSOCKET_MESSAGE_BYTES + 1))
         assert is_dropped(stream)
+
+
+def ask(connection: socket.socket, stream: BinaryIO) -> tuple[bool, int]:
+    """Whether the flood is over, and the server's peak in KiB."""
+    connection.sendall(b"\x81\x81" + bytes(4) + b"?")
+    _opcode, payload = read_frame(stream)
+    is_over, peak = payload.split()
+    return is_over == b"1", int(peak)
+
+
+def test_who_does_not_read_is_dropped_and_nobody_else_waits(port: int) -> None:
+    with (
+        connect(port) as slow,
+        slow.makefile("rb") as unread,
+        connect(port) as other,
+        other.makefile("rb") as stream,
+    ):
+        open_socket(other, stream, "/tell")
+        _is_over, before = ask(other, stream)
+        open_socket(slow, unread, "/flood")
+        is_over, peak, deadline = False, before, time.monotonic() + 20
+        while not is_over:
+            is_over, peak = ask(other, stream)
+            assert time.monotonic() < deadline
+        assert peak - before < MOST_KIBIBYTES
+        # What the system's own buffers held, then the end.
+        received = 0
+        with contextlib.suppress(ConnectionResetError):
+            while part := slow.recv(FLOOD_CHARACTERS):
+                received += len(part)
+        assert received < FLOOD_MESSAGES * FLOOD_CHARACTERS // 4

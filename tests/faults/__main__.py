@@ -10,7 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.faults import cases
+from tests.faults import catalogue
+from tests.faults.cases import undisturbed_digest
 from tests.faults.classroom import Classroom
 from tests.faults.matrix import PLACES, Tally, cells, run_matrix
 from tests.faults.stack import Stack
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace, database_url: str) -> int:
     try:
         stack.start()
         room = Classroom(stack)
-        digest = cases.undisturbed_digest(room)
+        digest = undisturbed_digest(room)
         tally = Tally()
         if not options.no_matrix:
             chosen = cells(options.repeats, options.seed)
@@ -57,7 +58,7 @@ def run(options: argparse.Namespace, database_url: str) -> int:
                     if cell[1] != "engine" or cell[0] == "P6"
                 ]
             tally = run_matrix(room, chosen, digest)
-        outcomes = cases.run(room, digest, names=options.only, is_short=options.short)
+        outcomes = catalogue.run(room, digest, names=options.only, is_short=options.short)
     finally:
         stack.close()
     text = report(tally, outcomes, options.seed, time.monotonic() - started, stack)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import statistics
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.training.footprint import ModelShape
 from modelhub.models import BaseModel, Worker
@@ -37,7 +37,7 @@ class Device:
     Attributes:
         is_busy: other programs ran while it was measured, so it may be faster than told.
         factor: of what past jobs took, to what the measurement said.
-        memory_factor: of what a step held when it was measured, to what is reckoned for it.
+        memory_factor: of what past jobs, or a measured step, held to what is reckoned.
     """
 
     worker: str
@@ -73,8 +73,19 @@ def devices_for(base_model: BaseModel, variant: str) -> list[Device]:
     return list(found.values())
 
 
+class PastJob(NamedTuple):
+    """What a job had been told, and what it took."""
+
+    estimate: dict[str, Any]
+    seconds: float
+    memory_bytes: int
+    step: int
+    total_steps: int
+
+
 def _device(row: Worker, calibration: dict[str, Any], base_model: BaseModel) -> Device | None:
     try:
+        past = past_jobs(calibration["device_name"], base_model)
         return Device(
             worker=row.name,
             name=calibration["device_name"],
@@ -85,39 +96,60 @@ def _device(row: Worker, calibration: dict[str, Any], base_model: BaseModel) -> 
             available_bytes=calibration["available_bytes"],
             total_bytes=calibration["total_bytes"],
             is_busy=calibration["other_load"] > BUSY_SHARE,
-            factor=past_factor(calibration["device_name"], base_model),
-            memory_factor=_memory_factor(calibration),
+            factor=past_factor(past),
+            memory_factor=_memory_factor(calibration, past),
         )
     except (KeyError, TypeError, ValueError, ZeroDivisionError, StopIteration):
         logger.exception("worker=%s its calibration can not be read", row.name)
         return None
 
 
-def _memory_factor(calibration: dict[str, Any]) -> float:
+def _memory_factor(calibration: dict[str, Any], past: list[PastJob]) -> float:
+    """By past jobs where there are any: a measured step knows nothing of the gaps that steps of other lengths leave."""
     measured = calibration["step_bytes"] / calibration["reckoned_bytes"]
-    low, high = MEMORY_FACTOR_RANGE
-    return min(high, max(low, measured))
-
-
-def past_factor(device_name: str, base_model: BaseModel) -> float:
-    """The median of what the last jobs took to what the measurement alone had said; 1 without any."""
-    rows = (
-        TrainingJob.objects.filter(
-            status=TrainingJob.Status.COMPLETED,
-            base_model=base_model,
-            device_name=device_name,
-            lost_attempts=0,
-        )
-        .order_by("-completed_at")
-        .values_list("estimate", "device_seconds", "current_step", "total_steps")
+    return past_memory_factor(calibration["device_name"], past) or _within(
+        MEMORY_FACTOR_RANGE, measured
     )
+
+
+def past_jobs(device_name: str, base_model: BaseModel) -> list[PastJob]:
+    """The last ones that ran through at once there."""
+    rows = TrainingJob.objects.filter(
+        status=TrainingJob.Status.COMPLETED,
+        base_model=base_model,
+        device_name=device_name,
+        lost_attempts=0,
+    ).order_by("-completed_at")
+    names = ("estimate", "device_seconds", "memory_bytes", "current_step", "total_steps")
+    return [PastJob(*row) for row in rows.values_list(*names)[:PAST_JOBS]]
+
+
+def past_factor(past: list[PastJob]) -> float:
+    """The median of what jobs took to what the measurement alone had said; 1 without any."""
     ratios = [
-        seconds * estimate["factor"] / estimate["duration_seconds"]
-        for estimate, seconds, step, total in rows[:PAST_JOBS]
+        job.seconds * job.estimate["factor"] / job.estimate["duration_seconds"]
+        for job in past
         # One that stopped early took less than was told for all of its steps.
-        if step == total and seconds >= LEAST_SECONDS and estimate.get("duration_seconds")
+        if job.step == job.total_steps
+        and job.seconds >= LEAST_SECONDS
+        and job.estimate.get("duration_seconds")
     ]
-    if not ratios:
-        return 1.0
-    low, high = FACTOR_RANGE
-    return min(high, max(low, statistics.median(ratios)))
+    return _within(FACTOR_RANGE, statistics.median(ratios)) if ratios else 1.0
+
+
+def past_memory_factor(device_name: str, past: list[PastJob]) -> float | None:
+    """The median of what jobs held at most beside the base model to what had been reckoned; None without any."""
+    ratios = []
+    for job in past:
+        told = job.estimate
+        # Estimates of earlier versions say less, and were not as good.
+        if job.memory_bytes and told.get("memory_device") == device_name:
+            resident = told["resident_bytes"]
+            reckoned = (told["memory_bytes"] - resident) / told["memory_factor"]
+            ratios.append((job.memory_bytes - resident) / reckoned)
+    return _within(MEMORY_FACTOR_RANGE, statistics.median(ratios)) if ratios else None
+
+
+def _within(bounds: tuple[float, float], value: float) -> float:
+    low, high = bounds
+    return min(high, max(low, value))

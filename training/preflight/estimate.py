@@ -26,6 +26,7 @@ def estimate_of(job: TrainingJob) -> dict[str, Any]:
 def stored_form(forecast: Forecast) -> dict[str, Any]:
     """A forecast as JSON; duration_seconds and memory_bytes are null where nothing honest can be told."""
     slowest, seconds = forecast.slowest, forecast.duration_seconds
+    tightest = forecast.tightest_device
     speed = forecast.tokens_per_second
     return {
         "steps": forecast.plan.total_steps,
@@ -36,4 +37,7 @@ def stored_form(forecast: Forecast) -> dict[str, Any]:
         "device_name": slowest.device.name if slowest else "",
         "verdict": forecast.verdict,
         "factor": round(slowest.device.factor, 3) if slowest else 1.0,
+        "memory_device": tightest.device.name if tightest else "",
+        "resident_bytes": tightest.device.resident_bytes if tightest else None,
+        "memory_factor": round(tightest.device.memory_factor, 3) if tightest else 1.0,
     }

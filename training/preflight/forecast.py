@@ -64,12 +64,18 @@ class Forecast:
         return tokens / (self.slowest.duration.training * self.slowest.device.factor)
 
     @property
+    def tightest_device(self) -> DeviceForecast | None:
+        """The one whose memory is shortest."""
+        return max(
+            self.devices,
+            key=lambda each: (ORDER.index(each.memory.verdict), each.memory.share),
+            default=None,
+        )
+
+    @property
     def tightest(self) -> Memory | None:
         """The memory of the device where it is shortest."""
-        memories = [each.memory for each in self.devices]
-        return max(
-            memories, key=lambda memory: (ORDER.index(memory.verdict), memory.share), default=None
-        )
+        return self.tightest_device.memory if self.tightest_device else None
 
     @property
     def verdict(self) -> Verdict:
@@ -172,12 +178,19 @@ def _on_device(
     device: Device, draft: Draft, plan: JobPlan, learned: TokenFit, measured: TokenFit
 ) -> DeviceForecast:
     lora, training = draft.lora, draft.training
+    # A step with dropout shares no prefix (engine.training.step).
+    batch_tokens = learned.largest_batch(
+        plan.effective_batch_size,
+        plan.example_count,
+        plan.total_steps,
+        shares_prefix=lora.dropout == 0,
+    )
     memory = memory_of(
         device.shape,
         lora,
         training,
         longest=max(learned.longest, measured.longest if plan.eval_example_count else 0),
-        batch_tokens=plan.effective_batch_size * learned.mean_needed,
+        batch_tokens=batch_tokens,
         resident_bytes=device.resident_bytes,
         available_bytes=device.available_bytes,
         total_bytes=device.total_bytes,

@@ -30,7 +30,7 @@ ORDER: tuple[Verdict, ...] = ("fits", "unknown", "tight", "does_not_fit")
 class Memory:
     """Attributes:
     needed_bytes: what the job takes beside the resident base model.
-    memory_bytes: with it.
+    memory_bytes: with it, as the device was seen to hold it.
     room_bytes: what a job may take of the free memory.
     is_slowed: blocks are computed twice, because memory is short.
     """
@@ -63,10 +63,10 @@ def memory_of(
 ) -> Memory:
     """Args:
     longest: tokens of the longest example.
-    batch_tokens: of one step.
+    batch_tokens: of the largest step.
     resident_bytes: what the engine held with the base model, and nothing else.
     available_bytes: what was free then.
-    factor: of what a pass was measured to hold, to what is reckoned. The verdict goes by the latter, as the engine.
+    factor: of what the device was seen to hold, to what is reckoned. The verdict goes by the latter, as the engine.
     """
     room = int(available_bytes * SHARE)
     least = least_bytes(shape, lora, training, longest)

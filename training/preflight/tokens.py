@@ -6,9 +6,11 @@ Counted as the engine counts: the same chat template, the same shortening. A lar
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from statistics import NormalDist
 from typing import Any, cast
 
 from django.core.cache import cache
@@ -84,6 +86,27 @@ class TokenFit:
     mean_labels: float
     longest: int
     prefix: int
+
+    def largest_batch(
+        self, size: int, example_count: int, batches: int, *, shares_prefix: bool
+    ) -> float:
+        """Needed tokens of the largest of so many batches, as it is to be expected of examples in random order.
+
+        The sums of batches lie about their mean as normal values do, and the largest of n such values near the
+        quantile of Blom (1958); batches of one epoch are drawn without replacement.
+
+        Args:
+            size: examples of a batch.
+            example_count: of an epoch.
+            shares_prefix: whether the tokens that all examples begin with are computed once a batch.
+        """
+        deviation = math.sqrt(max(0.0, self.mean_square - self.mean_needed**2))
+        of_all = max(0.0, (example_count - size) / max(1, example_count - 1))
+        count = max(1, batches)
+        quantile = NormalDist().inv_cdf((count - 0.375) / (count + 0.25))
+        likely = size * self.mean_needed + quantile * deviation * math.sqrt(size * of_all)
+        saved = (size - 1) * self.prefix if shares_prefix else 0
+        return min(likely, size * self.longest) - saved
 
 
 @dataclass(frozen=True, slots=True)

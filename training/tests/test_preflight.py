@@ -17,7 +17,7 @@ from llmlora_site.home import Home
 from modelhub.models import BaseModel, Worker
 from training.models import TrainingJob
 from training.preflight.changes import changed
-from training.preflight.devices import past_factor
+from training.preflight.devices import past_factor, past_jobs, past_memory_factor
 from training.preflight.estimate import estimate_of
 from training.preflight.fitting import fit_into
 from training.preflight.forecast import Forecast, Forecaster
@@ -210,7 +210,54 @@ def test_which_past_jobs_count(
     base_model: BaseModel, told: float, took: float, changes: dict[str, Any], factor: float
 ) -> None:
     make_past_job(base_model, told, took, **changes)
-    assert past_factor("Test processor", base_model) == pytest.approx(factor)
+    assert past_factor(past_jobs("Test processor", base_model)) == pytest.approx(factor)
+
+
+TOLD_MEMORY = {
+    "memory_device": "Test processor",
+    "memory_bytes": 3 * GIB,
+    "resident_bytes": GIB,
+    "memory_factor": 1.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("held", "changes", "factor"),
+    [
+        (4 * GIB, {}, 1.5),
+        # What was told had been corrected already.
+        (4 * GIB, {"memory_factor": 2.0}, 3.0),
+        (4 * GIB, {"memory_factor": 1.25}, 1.875),
+        (2 * GIB, {}, 1.0),
+        (40 * GIB, {}, 3.0),
+        (0, {}, None),
+        (4 * GIB, {"memory_device": "Another"}, None),
+        (4 * GIB, {"memory_device": "", "resident_bytes": None}, None),
+    ],
+)
+def test_what_past_jobs_say_of_memory(
+    base_model: BaseModel, held: int, changes: dict[str, Any], factor: float | None
+) -> None:
+    make_past_job(base_model, 100.0, 100.0, estimate=TOLD_MEMORY | changes, memory_bytes=held)
+    found = past_memory_factor("Test processor", past_jobs("Test processor", base_model))
+    assert found == pytest.approx(factor)
+
+
+def test_past_jobs_correct_the_memory_that_is_told(
+    base_model: BaseModel, version: DatasetVersion
+) -> None:
+    make_measured_worker(base_model)
+    forecast = Forecaster(make_draft(base_model, version)).forecast
+    before = forecast()
+    told = TOLD_MEMORY | {"duration_seconds": 100.0, "factor": 1.0}
+    for held in (3.5, 4.0, 40.0):
+        make_past_job(base_model, 100.0, 100.0, estimate=told, memory_bytes=int(held * GIB))
+    after = Forecaster(make_draft(base_model, version)).forecast()
+    found = after.tightest_device
+    assert found is not None
+    reckoned = found.memory.memory_bytes - found.device.resident_bytes
+    assert reckoned == pytest.approx(1.5 * found.memory.needed_bytes, abs=2)
+    assert after.verdict == before.verdict
 
 
 # --- the stored estimate --------------------------------------------------------------------------
