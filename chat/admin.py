@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from chat.models import Answerer, ChatSession, Message, Reply
+from chat.models import Answerer, ChatSession, Message, PromptRun, PromptSet, Reply, Vote
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -41,8 +41,8 @@ class AnswererInline(admin.TabularInline):
 
 @admin.register(ChatSession)
 class ChatSessionAdmin(ReadOnlyAdmin):
-    list_display = ["name", "owner", "kind", "updated_at"]
-    list_filter = ["kind", "answerers__base_model"]
+    list_display = ["name", "owner", "kind", "is_blind", "updated_at"]
+    list_filter = ["kind", "is_blind", "answerers__base_model"]
     list_select_related = ["owner"]
     search_fields = ["name", "owner__username", "answerers__label"]
     date_hierarchy = "created_at"
@@ -71,4 +71,30 @@ class ReplyAdmin(ReadOnlyAdmin):
     list_filter = ["answerer__kind", "status", "rating", "error_code"]
     list_select_related = ["message", "answerer"]
     search_fields = ["message__session__name", "message__session__owner__username"]
+    date_hierarchy = "created_at"
+
+
+@admin.register(Vote)
+class VoteAdmin(ReadOnlyAdmin):
+    list_display = ["message", "verdict", "winner", "was_blind", "created_at"]
+    list_filter = ["verdict", "was_blind", "message__session__kind"]
+    list_select_related = ["message", "winner"]
+    search_fields = ["message__session__name", "message__session__owner__username"]
+    date_hierarchy = "created_at"
+
+
+@admin.register(PromptSet)
+class PromptSetAdmin(ReadOnlyAdmin):
+    list_display = ["name", "owner", "updated_at"]
+    list_select_related = ["owner"]
+    search_fields = ["name", "owner__username"]
+    date_hierarchy = "created_at"
+
+
+@admin.register(PromptRun)
+class PromptRunAdmin(ReadOnlyAdmin):
+    list_display = ["__str__", "session", "state", "next_item", "created_at"]
+    list_filter = ["state"]
+    list_select_related = ["session"]
+    search_fields = ["session__name", "session__owner__username"]
     date_hierarchy = "created_at"

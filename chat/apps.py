@@ -5,3 +5,9 @@ from django.utils.translation import gettext_lazy as _
 class ChatConfig(AppConfig):
     name = "chat"
     verbose_name = _("Chat")
+
+    def ready(self) -> None:
+        from chat.lifecycle import reply_ended
+        from chat.prompt_sets.waking import wake
+
+        reply_ended.connect(wake, dispatch_uid="chat.prompt_sets")

@@ -16,7 +16,8 @@ from django.utils.translation import gettext as _
 
 from chat import fragments
 from chat.events import group_name
-from chat.models import ChatSession, Reply
+from chat.models import ChatSession, Message, Reply
+from chat.naming import HIDDEN_CODE, hidden_failure, shown_event
 from chat.queue_board import QueueBoard, is_worth_telling
 from chat.queueing import places_of
 from chat.schemas import SessionSchema, turns_in_order
@@ -55,6 +56,7 @@ class ChatConsumer(LiveConsumer):
         self._lengths: dict[str, int] = {}
         self._messages: set[str] = set()
         self._active: set[str] = set()
+        self._hides_names = True
         self._places: dict[str, int] = {}
         async with self._lock:
             await self._send_snapshot()
@@ -158,6 +160,7 @@ class ChatConsumer(LiveConsumer):
         self._lengths = {str(reply.pk): len(reply.text) for reply in replies}
         self._active = {str(reply.pk) for reply in replies if reply.status in ACTIVE}
         self._messages = {str(turn.pk) for turn in turns}
+        self._hides_names = session.hides_names
         if self.wants_html:
             self._places = {str(pk): place for pk, place in places_of(replies).items()}
         event = {"type": "snapshot", "seq": session.event_seq}
@@ -171,7 +174,9 @@ class ChatConsumer(LiveConsumer):
         was_active = bool(self._active)
         self._follow(event)
         if not self.wants_html:
-            await self.send_event(_for_client(event))
+            await self.send_event(_for_client(event, hides_names=self._hides_names))
+            if event["type"] in ("branch", "revealed"):
+                await self._send_snapshot()
             return
         match event["type"]:
             case "started" if event["message_id"] not in self._messages:
@@ -180,6 +185,15 @@ class ChatConsumer(LiveConsumer):
                 return
             case "text":
                 await self._send_text(event)
+            case "branch" if "reply_id" in event:
+                await self._send_reply(event["reply_id"], is_standing=True)
+            case "branch":
+                await self._send_snapshot()
+            case "revealed":
+                await self._send_snapshot()
+                await self._send_if_any(await self._names_html())
+            case "vote":
+                await self._send_if_any(await self._foot_html(event["message_id"]))
             case _:
                 await self._send_reply(event["reply_id"])
         if was_active != bool(self._active):
@@ -188,7 +202,7 @@ class ChatConsumer(LiveConsumer):
     def _follow(self, event: dict[str, Any]) -> None:
         if event["type"] in ("finished", "error"):
             self._active.discard(event["reply_id"])
-        else:
+        elif event["type"] in ("started", "text"):
             self._active.add(event["reply_id"])
 
     async def _send_text(self, event: dict[str, Any]) -> None:
@@ -206,19 +220,37 @@ class ChatConsumer(LiveConsumer):
             self._lengths[event["reply_id"]] = known + len(fresh)
             await self.send_html(fragments.text_message(event["reply_id"], fresh))
 
-    async def _send_reply(self, reply_id: str) -> None:
-        html = await self._reply_html(reply_id)
-        if html:
+    async def _send_reply(self, reply_id: str, *, is_standing: bool = False) -> None:
+        await self._send_if_any(await self._reply_html(reply_id, is_standing=is_standing))
+
+    async def _send_if_any(self, html: str) -> None:
+        if html.strip():
             await self.send_html(html)
 
     @database_sync_to_async
-    def _reply_html(self, reply_id: str) -> str:
+    def _reply_html(self, reply_id: str, *, is_standing: bool) -> str:
         found = Reply.objects.filter(pk=reply_id, message__session_id=self._session_id)
-        reply = found.select_related("answerer").first()
+        reply = found.select_related("answerer", "message").first()
         if reply is None:
             return ""
+        # With its models, of which one query brings all.
+        reply.message.session = get_session(self.user, self._session_id)
         self._lengths[reply_id] = len(reply.text)
+        if is_standing:
+            return fragments.standing_reply_message(reply)
         return fragments.reply_message(reply)
+
+    @database_sync_to_async
+    def _foot_html(self, message_id: str) -> str:
+        message = Message.objects.filter(pk=message_id, session_id=self._session_id).first()
+        if message is None:
+            return ""
+        message.session = get_session(self.user, self._session_id)
+        return fragments.foot_message(message)
+
+    @database_sync_to_async
+    def _names_html(self) -> str:
+        return fragments.names_message(get_session(self.user, self._session_id))
 
     async def _leave(self) -> None:
         await super()._leave()
@@ -246,9 +278,12 @@ class ChatConsumer(LiveConsumer):
         )
 
 
-def _for_client(event: dict[str, Any]) -> dict[str, Any]:
-    """An error in the reader's words instead of a code's parameters; everything else as it is."""
-    if event["type"] != "error":
-        return event
-    plain = {name: value for name, value in event.items() if name != "params"}
+def _for_client(event: dict[str, Any], *, hides_names: bool) -> dict[str, Any]:
+    """An error in the reader's words instead of a code's parameters; nothing that tells a hidden name."""
+    shown = shown_event(event, hides_names=hides_names)
+    if shown["type"] != "error":
+        return shown
+    plain = {name: value for name, value in shown.items() if name != "params"}
+    if plain["code"] == HIDDEN_CODE:
+        return {**plain, "message": hidden_failure()}
     return {**plain, "message": error_sentence(event["code"], event["params"])}

@@ -9,7 +9,9 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from chat.models import ChatSession, Message, Reply
+from chat.ballots import Ballot, ballot_of
+from chat.models import ChatSession, Message, Reply, Vote
+from chat.naming import Face, faces_of, shown_failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,18 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A reply in view among the takes of its model; queue_place is 0 where it does not wait."""
+    """A reply in view among the takes of its model.
+
+    Attributes:
+        face: the model, as its reader may see it.
+        failure: why there is no answer, in words; empty unless the reply failed.
+        queue_place: 0 where it does not wait.
+    """
 
     reply: Reply
     takes: Place
+    face: Face
+    failure: str = ""
     queue_place: int = 0
 
     @property
@@ -42,17 +52,22 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A message in view among the messages with the same parent, and what was answered."""
+    """A message in view among the messages with the same parent, and what was answered.
+
+    Attributes:
+        ballot: which answer was best; None where one model answers alone.
+    """
 
     message: Message
     branches: Place
     answers: list[Answer]
+    ballot: Ballot | None = None
 
 
 def turns_of(
     session: ChatSession, messages: Sequence[Message], places: dict[UUID, int]
 ) -> list[Turn]:
-    """The messages with their alternatives, in two queries.
+    """The messages with their alternatives and votes, in three queries.
 
     Args:
         messages: with their chosen replies prefetched.
@@ -62,6 +77,8 @@ def turns_of(
         return []
     siblings = _siblings(session)
     takes = _takes(Reply.objects.filter(message__in=messages))
+    votes = _votes(session, messages)
+    faces = faces_of(session)
     return [
         Turn(
             message,
@@ -70,10 +87,13 @@ def turns_of(
                 Answer(
                     reply,
                     place_among(takes[message.pk, reply.answerer_id], reply.pk),
+                    faces[reply.answerer_id],
+                    shown_failure(session, reply),
                     places.get(reply.pk, 0),
                 )
                 for reply in message.replies.all()
             ],
+            ballot_of(session, message, list(message.replies.all()), votes.get(message.pk)),
         )
         for message in messages
     ]
@@ -83,7 +103,14 @@ def answer_of(reply: Reply, places: dict[UUID, int]) -> Answer:
     """One reply among its takes."""
     takes = _takes(Reply.objects.filter(message=reply.message_id, answerer=reply.answerer_id))
     own = takes[reply.message_id, reply.answerer_id]
-    return Answer(reply, place_among(own, reply.pk), places.get(reply.pk, 0))
+    session = reply.message.session
+    return Answer(
+        reply,
+        place_among(own, reply.pk),
+        faces_of(session)[reply.answerer_id],
+        shown_failure(session, reply),
+        places.get(reply.pk, 0),
+    )
 
 
 def newest_below(session: ChatSession, message: Message) -> UUID:
@@ -106,6 +133,12 @@ def place_among(alternatives: list[UUID], own: UUID) -> Place:
         previous_id=alternatives[index - 1] if index else None,
         next_id=alternatives[index + 1] if index + 1 < len(alternatives) else None,
     )
+
+
+def _votes(session: ChatSession, messages: Sequence[Message]) -> dict[UUID, Vote]:
+    if not session.is_compared:
+        return {}
+    return {vote.message_id: vote for vote in Vote.objects.filter(message__in=messages)}
 
 
 def _siblings(session: ChatSession) -> dict[UUID | None, list[UUID]]:

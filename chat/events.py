@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
@@ -59,7 +59,33 @@ class ErrorEvent(TypedDict):
     params: dict[str, Any]
 
 
-ChatEvent = StartedEvent | TextEvent | FinishedEvent | ErrorEvent
+class BranchEvent(TypedDict):
+    """Another branch has come into view; with a reply, another take of it."""
+
+    type: Literal["branch"]
+    seq: int
+    message_id: str
+    reply_id: NotRequired[str]
+
+
+class VoteEvent(TypedDict):
+    """The person judged the answers to a message, perhaps not for the first time."""
+
+    type: Literal["vote"]
+    seq: int
+    message_id: str
+
+
+class RevealedEvent(TypedDict):
+    """The names of the models are hidden no longer."""
+
+    type: Literal["revealed"]
+    seq: int
+
+
+ChatEvent = (
+    StartedEvent | TextEvent | FinishedEvent | ErrorEvent | BranchEvent | VoteEvent | RevealedEvent
+)
 
 
 def group_name(session_id: UUID | str) -> str:

@@ -14,10 +14,18 @@ from django.utils.text import slugify
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from chat.models import Answerer, ChatSession, Message, Reply
+from chat.ballots import vote_sentence
+from chat.models import Answerer, ChatSession, Message, Reply, Vote
+from chat.naming import (
+    HIDDEN_CODE,
+    Face,
+    faces_of,
+    shown_failure,
+    shown_figures,
+    shown_name,
+)
 from chat.rendering import harmless_text
 from chat.selectors import branch_of
-from chat.sentences import failure_sentence
 from common import strict_json
 from common.errors import Fault, InvalidInputError
 
@@ -61,7 +69,8 @@ def _messages(session: ChatSession, *, is_whole: bool) -> list[Message]:
     replies = Reply.objects.select_related("answerer")
     if not is_whole:
         replies = replies.filter(is_chosen=True)
-    rows = session.messages.order_by("created_at").prefetch_related(Prefetch("replies", replies))
+    rows = session.messages.select_related("vote").order_by("created_at")
+    rows = rows.prefetch_related(Prefetch("replies", replies))
     return list(rows) if is_whole else branch_of(rows, session.head_id)
 
 
@@ -69,26 +78,31 @@ def _messages(session: ChatSession, *, is_whole: bool) -> list[Message]:
 
 
 def _as_json(session: ChatSession, messages: Iterable[Message]) -> str:
+    faces = faces_of(session)
     data = {
         "id": session.pk,
         "name": session.name,
         "created_at": session.created_at,
         "updated_at": session.updated_at,
         "settings": session.settings,
-        "models": [_model_data(answerer) for answerer in session.answerers.all()],
+        "is_blind": session.is_blind,
+        "revealed_at": session.revealed_at,
+        "models": [_model_data(row, faces[row.pk]) for row in session.answerers.all()],
         "head": session.head_id,
         "messages": [_message_data(message) for message in messages],
     }
     return strict_json.dumps(data, encoder=DjangoJSONEncoder)
 
 
-def _model_data(answerer: Answerer) -> dict[str, Any]:
+def _model_data(answerer: Answerer, face: Face) -> dict[str, Any]:
+    is_told = not face.is_hidden
     return {
         "id": answerer.pk,
-        "kind": answerer.kind,
-        "name": answerer.label,
-        "base_model": answerer.base_model.name,
-        "job_id": answerer.job_id,
+        "kind": answerer.kind if is_told else None,
+        "name": face.name,
+        "letter": face.letter or None,
+        "base_model": answerer.base_model.name if is_told else None,
+        "job_id": answerer.job_id if is_told else None,
     }
 
 
@@ -99,11 +113,18 @@ def _message_data(message: Message) -> dict[str, Any]:
         "content": message.text,
         "history": message.history,
         "created_at": message.created_at,
-        "replies": [_reply_data(reply) for reply in message.replies.all()],
+        "replies": [_reply_data(message.session, reply) for reply in message.replies.all()],
+        "vote": _vote_data(getattr(message, "vote", None)),
     }
 
 
-def _reply_data(reply: Reply) -> dict[str, Any]:
+def _vote_data(vote: Vote | None) -> dict[str, Any] | None:
+    if vote is None:
+        return None
+    return {"verdict": vote.verdict, "model": vote.winner_id, "was_blind": vote.was_blind}
+
+
+def _reply_data(session: ChatSession, reply: Reply) -> dict[str, Any]:
     return {
         "id": reply.pk,
         "model": reply.answerer_id,
@@ -113,15 +134,19 @@ def _reply_data(reply: Reply) -> dict[str, Any]:
         "content": reply.text,
         "sampling": reply.sampling,
         "finish_reason": reply.finish_reason or None,
-        "usage": reply.usage,
-        "timings": reply.timings,
+        "usage": shown_figures(session, reply.usage),
+        "timings": shown_figures(session, reply.timings),
         "logprobs": reply.logprobs,
         "rating": reply.rating,
         "corrected_text": reply.corrected_text or None,
-        "error_code": reply.error_code or None,
+        "error_code": _error_code(session, reply),
         "created_at": reply.created_at,
         "completed_at": reply.completed_at,
     }
+
+
+def _error_code(session: ChatSession, reply: Reply) -> str | None:
+    return HIDDEN_CODE if reply.error_code and session.hides_names else reply.error_code or None
 
 
 # --- Markdown ----------------------------------------------------------------------------------------
@@ -137,27 +162,27 @@ def _as_markdown(session: ChatSession, messages: list[Message]) -> str:
         blocks.append(_heading(message, before, numbers))
         blocks.append(harmless_text(message.text))
         for reply in message.replies.all():
-            blocks += _reply_blocks(reply)
+            blocks += _reply_blocks(session, reply)
+        blocks += _vote_blocks(session, getattr(message, "vote", None))
         before = message
     return "\n\n".join(blocks) + "\n"
 
 
 def _models_in_words(session: ChatSession) -> list[str]:
-    lines = [
-        f"- {answerer.get_kind_display()}: {_named(answerer)}"
-        for answerer in session.answerers.all()
-    ]
+    faces = faces_of(session)
+    lines = [f"- {_named(row, faces[row.pk])}" for row in session.answerers.all()]
     return ["\n".join(lines), date_format(localtime(session.created_at), "SHORT_DATETIME_FORMAT")]
 
 
-def _named(answerer: Answerer) -> str:
-    label = harmless_text(answerer.label)
-    if answerer.kind == Answerer.Kind.BASE:
+def _named(answerer: Answerer, face: Face) -> str:
+    label = harmless_text(face.name)
+    if face.is_hidden:
         return label
-    return _("%(job)s, tuned from %(base_model)s") % {
-        "job": label,
-        "base_model": answerer.base_model.name,
-    }
+    start = f"{face.letter}: " if face.letter else ""
+    if answerer.kind == Answerer.Kind.TUNED:
+        origin = {"job": label, "base_model": answerer.base_model.name}
+        label = _("%(job)s, tuned from %(base_model)s") % origin
+    return f"{start}{face.kind_name}: {label}"
 
 
 def _heading(message: Message, before: Message | None, numbers: dict[Any, int]) -> str:
@@ -172,23 +197,28 @@ def _heading(message: Message, before: Message | None, numbers: dict[Any, int]) 
     }
 
 
-def _reply_blocks(reply: Reply) -> list[str]:
-    title = f"### {harmless_text(reply.answerer.label)}"
+def _reply_blocks(session: ChatSession, reply: Reply) -> list[str]:
+    title = f"### {harmless_text(shown_name(session, reply.answerer))}"
     if reply.take > 1 or not reply.is_chosen:
         title += " · " + _("take %(number)d") % {"number": reply.take}
-    blocks = [title, harmless_text(reply.text) or failure_sentence(reply)]
+    blocks = [title, harmless_text(reply.text) or shown_failure(session, reply)]
     if reply.corrected_text:
         blocks += [f"**{_('What it should have answered')}**", harmless_text(reply.corrected_text)]
-    if facts := _facts(reply):
+    if facts := _facts(session, reply):
         blocks.append(f"`{facts}`")
     return [block for block in blocks if block]
 
 
-def _facts(reply: Reply) -> str:
+def _vote_blocks(session: ChatSession, vote: Vote | None) -> list[str]:
+    sentence = vote_sentence(session, vote)
+    return [f"**{_('Vote')}**: {harmless_text(sentence)}"] if sentence else []
+
+
+def _facts(session: ChatSession, reply: Reply) -> str:
     """Settings and figures in the names that programs use."""
     values = {
         **{name: value for name, value in reply.sampling.items() if value not in ([], None)},
-        **reply.usage,
-        **reply.timings,
+        **shown_figures(session, reply.usage),
+        **shown_figures(session, reply.timings),
     }
     return ", ".join(f"{name}={value}" for name, value in values.items())

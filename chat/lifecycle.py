@@ -9,22 +9,26 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F, QuerySet, TextField, Value
 from django.db.models.functions import Concat, Length
+from django.dispatch import Signal
 from django.utils import timezone
 
 from chat.events import ChatEvent, publish_events
 from chat.models import ChatSession, Reply
-from chat.queueing import next_replies
+from chat.queueing import backend_of, next_replies
 from chat.selectors import ACTIVE
+from modelhub.chat_servers import ENGINE
 
 Status = Reply.Status
 Numbered = tuple[uuid.UUID, dict[str, Any]]
+reply_ended = Signal()
+"""Sent with a session_id once it is committed that replies of that session have ended."""
 
 
 class LeaseLostError(Exception):
@@ -33,11 +37,12 @@ class LeaseLostError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right of one worker to write to one reply."""
+    """The right of one worker to write to one reply, and where that is drawn."""
 
     reply_id: uuid.UUID
     session_id: uuid.UUID
     token: uuid.UUID
+    backend: str = ENGINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +70,13 @@ class Standing:
 # --- claiming ---------------------------------------------------------------------------------------
 
 
-def claim_next(count: int, worker_name: str) -> list[Lease]:
-    """Take up to `count` of the waiting replies whose turn it is."""
+def claim_next(count: int, worker_name: str, free: Mapping[str, int] | None = None) -> list[Lease]:
+    """Take up to `count` of the waiting replies whose turn it is; of each back end as many as it has places free."""
     # Looked at first, since the transaction of a claim keeps every other writer of SQLite waiting.
     if not Reply.objects.filter(status=Status.PENDING).exists():
         return []
     with transaction.atomic():
-        return _claim(next_replies(count), worker_name)
+        return _claim(next_replies(count, free), worker_name)
 
 
 def claim(reply_id: uuid.UUID | str, worker_name: str) -> Lease | None:
@@ -92,10 +97,13 @@ def _claim(reply_ids: Iterable[uuid.UUID | str], worker_name: str) -> list[Lease
             attempt=F("attempt") + 1,
         ):
             tokens[str(reply_id)] = token
-    claimed = Reply.objects.filter(pk__in=list(tokens)).select_related("message", "answerer")
+    claimed = Reply.objects.filter(pk__in=list(tokens)).select_related(
+        "message", "answerer__base_model"
+    )
     leases, events = [], []
     for reply in claimed.order_by("created_at", "pk"):
-        lease = Lease(reply.pk, reply.message.session_id, tokens[str(reply.pk)])
+        token = tokens[str(reply.pk)]
+        lease = Lease(reply.pk, reply.message.session_id, token, backend_of(reply))
         leases.append(lease)
         started = {
             "type": "started",
@@ -230,6 +238,8 @@ def request_cancel(session_id: uuid.UUID) -> int:
         )
     ]
     _publish([_finished(session_id, reply_id, "cancelled", {}, {}) for reply_id in ended])
+    if ended:
+        _announce_end(session_id)
     return asked_count + len(ended)
 
 
@@ -256,9 +266,21 @@ def _finish(lease: Lease, status: Reply.Status, **fields: Any) -> None:
     )
     if not changed:
         raise LeaseLostError
+    _announce_end(lease.session_id)
+
+
+def _announce_end(session_id: uuid.UUID) -> None:
+    transaction.on_commit(
+        lambda: reply_ended.send_robust(sender=Reply, session_id=session_id), robust=True
+    )
 
 
 # --- telling ----------------------------------------------------------------------------------------
+
+
+def tell(session_id: uuid.UUID, event: dict[str, Any]) -> None:
+    """Within a transaction: let the other windows of a chat know what its owner changed in one of them."""
+    _publish([(session_id, event)])
 
 
 def _finished(

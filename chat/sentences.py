@@ -7,7 +7,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from chat.models import Answerer, Reply
+from chat.models import Answerer, ChatSession, Reply
+from chat.selectors import may_answer
+from chat.server_sentences import server_failure_sentence
 from engine.config import InvalidValueError
 from modelhub.sentences import engine_failure_sentence
 from training.sentences import fault_sentence
@@ -28,7 +30,7 @@ def error_sentence(code: str, params: dict[str, Any]) -> str:
             "The engine stopped while it was answering, perhaps for lack of memory. "
             "It has been started again: send the message again."
         )
-    return engine_failure_sentence(code, params)
+    return server_failure_sentence(code, params) or engine_failure_sentence(code, params)
 
 
 def finish_sentence(finish_reason: str) -> str:
@@ -67,7 +69,26 @@ def absence_sentence(answerer: Answerer) -> str:
             "The base model “%(name)s” is not offered here any more. "
             "You can still read the chat; begin a new one to go on with another model."
         ) % {"name": answerer.base_model.name}
+    if not may_answer(answerer):
+        return _ended_sharing_sentence(answerer)
     return ""
+
+
+def _ended_sharing_sentence(answerer: Answerer) -> str:
+    if answerer.session.kind == ChatSession.Kind.DUEL:
+        return _(
+            "One of the two adapters takes no part in the arena any more, so this duel ends here. "
+            "Begin the next one."
+        )
+    if answerer.session.hides_names:
+        return _(
+            "One of the adapters is not shared with you any more. "
+            "You can still read the chat; begin a new one to go on with another model."
+        )
+    return _(
+        "The adapter “%(name)s” is not shared with you any more. "
+        "You can still read the chat; begin a new one to go on with another model."
+    ) % {"name": answerer.label}
 
 
 def sampling_fault_sentence(fault: InvalidValueError) -> str:

@@ -11,3 +11,11 @@ def answer(reply_id: str) -> None:
     from chat.execution import desk
 
     desk().wake()
+
+
+@shared_task(name="chat.advance_run")
+def advance_run(run_id: str) -> None:
+    """Replies of a run have ended: its next questions are put, or it is over."""
+    from chat.prompt_sets.running import advance
+
+    advance(run_id)

@@ -29,7 +29,7 @@ from engine.presets import (
     TrainingPreset,
 )
 from modelhub.models import BaseModel
-from modelhub.selectors import base_models
+from modelhub.selectors import trainable_base_models
 from training.fields import parameter_field
 from training.models import TrainingJob
 from training.preflight.draft import Draft
@@ -144,7 +144,7 @@ class TrainingJobForm(forms.Form):
         super().__init__(*args, **kwargs)
         self._offer_cohorts(user)
         self.use_required_attribute = False
-        self.base_models = {base_model.name: base_model for base_model in base_models()}
+        self.base_models = {model.name: model for model in trainable_base_models()}
         for name in ("dataset", "eval_dataset"):
             self.fields[name].queryset = datasets_visible_to(user)  # type: ignore[attr-defined]
         self.fields["sample_prompts"].help_text = ngettext(

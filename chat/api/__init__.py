@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 # Importing a module of calls adds them to the router.
-from chat.api import branching, generating, judging, sessions  # noqa: F401
+from chat.api import (  # noqa: F401
+    arena,
+    branching,
+    generating,
+    judging,
+    prompt_runs,
+    prompt_sets,
+    sessions,
+    voting,
+)
 from chat.api.router import router
 
 __all__ = ["router"]

@@ -17,7 +17,13 @@ from chat.schemas import (
     SessionSchema,
     TurnSchema,
 )
-from chat.services.branching import choose_take, edit_message, regenerate, show_branch
+from chat.services.branching import (
+    choose_take,
+    edit_message,
+    regenerate,
+    regenerate_all,
+    show_branch,
+)
 from common.api import ERROR_RESPONSES, current_user
 
 
@@ -47,6 +53,26 @@ def edit(request: HttpRequest, message_id: UUID, body: EditRequest) -> Status[Tu
 )
 def show(request: HttpRequest, message_id: UUID) -> ChatSession:
     return show_branch(get_message(current_user(request), message_id))
+
+
+@router.post(
+    "/messages/{uuid:message_id}/regenerate",
+    response={201: TurnSchema} | ERROR_RESPONSES,
+    summary="Let every model of the chat answer again",
+)
+def all_answer_again(
+    request: HttpRequest, message_id: UUID, body: RegenerateRequest | None = None
+) -> Status[TurnSchema]:
+    """New takes, all drawn with the same settings and the same seed: a new one unless one is given."""
+    message = get_message(current_user(request), message_id)
+    takes = regenerate_all(message, sampling=body.settings if body else None)
+    return Status(
+        201,
+        TurnSchema(
+            message=MessageSchema.of_message(message),
+            replies=[MessageSchema.of_reply(take) for take in takes],
+        ),
+    )
 
 
 @router.post(

@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from chat.api.router import router
 from chat.models import ChatSession, Message, Reply
+from chat.naming import HIDDEN_CODE, shown_failure, shown_figures
 from chat.schemas import GenerateAnswer, GenerateRequest, MessageSchema
 from chat.selectors import ACTIVE, get_session
-from chat.sentences import failure_sentence
 from chat.services.sending import cancel_replies, send_message
 from common.api import ERROR_RESPONSES, current_user
 from common.errors import ConflictError, DomainError, InvalidInputError, UnavailableError
@@ -92,21 +92,21 @@ def _answer(session: ChatSession, message: Message, replies: list[Reply]) -> Gen
     if reply is None:
         raise ConflictError(_("The chat was deleted before the answer came."))
     if reply.status == Reply.Status.FAILED:
-        raise _failure(reply)
+        raise _failure(session, reply)
     return GenerateAnswer(
         message_id=message.pk,
         response=reply.text,
         session_id=session.pk,
         finish_reason=reply.finish_reason,
-        usage=reply.usage,
-        timings=reply.timings,
+        usage=shown_figures(session, reply.usage),
+        timings=shown_figures(session, reply.timings),
         replies=[MessageSchema.of_reply(item) for item in replies],
     )
 
 
-def _failure(reply: Reply) -> DomainError:
-    sentence = failure_sentence(reply)
-    match reply.error_code:
+def _failure(session: ChatSession, reply: Reply) -> DomainError:
+    sentence = shown_failure(session, reply)
+    match HIDDEN_CODE if session.hides_names else reply.error_code:
         case "prompt_too_long":
             return InvalidInputError(sentence)
         case "adapter_unusable":

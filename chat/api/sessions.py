@@ -6,12 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from ninja import Header, Status
 
 from accounts.idempotency import once
 from chat.api.router import router
+from chat.ballots import with_votes
 from chat.exporting import export_response
 from chat.models import ChatSession
 from chat.schemas import (
@@ -38,7 +39,8 @@ from common.api import ERROR_RESPONSES, current_user, paginated
 @paginated
 def list_sessions(request: HttpRequest, search: str = "") -> QuerySet[ChatSession]:
     """With `search`, those in whose name, messages or replies every word of it stands."""
-    return search_sessions(sessions_visible_to(current_user(request)), search)
+    sessions = search_sessions(sessions_visible_to(current_user(request)), search)
+    return with_votes(sessions)
 
 
 @router.post("/sessions", response={201: SessionSchema} | ERROR_RESPONSES, summary="Open a chat")
@@ -60,6 +62,15 @@ def create_session(
         find=lambda pk: get_session(user, pk),
     )
     return Status(201, session)
+
+
+@router.get(
+    "/sessions/{uuid:session_id}",
+    response={200: SessionSchema} | ERROR_RESPONSES,
+    summary="One chat",
+)
+def show_session(request: HttpRequest, session_id: UUID) -> ChatSession:
+    return get_session(current_user(request), session_id)
 
 
 @router.get(
@@ -115,4 +126,6 @@ def delete_session(request: HttpRequest, session_id: UUID) -> Status[None]:
 )
 @paginated
 def list_completed_jobs(request: HttpRequest) -> QuerySet[Any]:
-    return talkable_jobs(current_user(request))
+    user = current_user(request)
+    is_own = ExpressionWrapper(Q(owner=user), output_field=BooleanField())
+    return talkable_jobs(user).annotate(is_own=is_own)

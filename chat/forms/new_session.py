@@ -1,51 +1,29 @@
-"""Which model to talk to, and whether its base model answers beside it."""
+"""Which model to talk to, or which models to compare."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
-from chat.selectors import talkable_jobs
-from modelhub.selectors import base_models
+from chat.forms.model_choices import ModelChoice, model_groups
+from chat.services.opening import JOB_PREFIX, MAX_COMPARED, MIN_COMPARED
 
-OFFERED_JOBS = 200
 MANY_MODELS = 8
 """More than these are looked for rather than looked through."""
-TUNED, BASE = "job", "base"
+GONE = gettext_lazy("This model is not there any more. Choose another one.")
 
 
-@dataclass(frozen=True, slots=True)
-class ModelChoice:
-    """One model that can be talked to."""
+class _SessionForm(forms.Form):
+    """What both ways to begin a chat have in common: the models to choose from, and the system prompt."""
 
-    value: str
-    title: str
-    text: str
-    is_tuned: bool
+    choice_field: ClassVar[str]
+    input_type: ClassVar[str]
 
-
-class NewSessionForm(forms.Form):
-    """Which model, and whether the base model answers beside it."""
-
-    model = forms.ChoiceField(
-        label=gettext_lazy("Model"),
-        error_messages={
-            "required": gettext_lazy("Choose a model to talk to."),
-            "invalid_choice": gettext_lazy("This model is not there any more. Choose another one."),
-        },
-    )
-    is_compared = forms.BooleanField(
-        label=gettext_lazy("Show the base model beside it"),
-        required=False,
-        help_text=gettext_lazy(
-            "Both answer each message with the same settings, so what you see is the training's effect."
-        ),
-    )
     system_prompt = forms.CharField(
         label=gettext_lazy("System prompt"),
         required=False,
@@ -66,53 +44,110 @@ class NewSessionForm(forms.Form):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        jobs = talkable_jobs(owner)
-        offered = list(jobs[:OFFERED_JOBS])
-        if preselected_job and preselected_job not in {str(job.pk) for job in offered}:
-            offered = [*jobs.filter(pk=preselected_job), *offered]
-        self.tuned_models = [
-            ModelChoice(
-                f"{TUNED}:{job.pk}",
-                job.name,
-                _("%(base_model)s, trained on %(dataset)s")
-                % {"base_model": job.base_model.name, "dataset": job.dataset_version.dataset.name},
-                is_tuned=True,
-            )
-            for job in offered
-        ]
-        self.base_models = [
-            ModelChoice(
-                f"{BASE}:{model.name}", model.name, model.get_source_display(), is_tuned=False
-            )
-            for model in base_models()
-        ]
-        offered_models = [*self.tuned_models, *self.base_models]
-        choices = [(choice.value, choice.title) for choice in offered_models]
-        cast(forms.ChoiceField, self.fields["model"]).choices = choices
-        preferred = f"{TUNED}:{preselected_job}"
-        if preselected_base_model:
-            preferred = f"{BASE}:{preselected_base_model}"
-        self.initial.setdefault("is_compared", True)
-        self.initial.setdefault(
-            "model", _first_of(preferred, [choice.value for choice in offered_models])
-        )
+        self.own_group, *self.other_groups = model_groups(owner, wanted_job=preselected_job)
+        field = cast(forms.ChoiceField, self.fields[self.choice_field])
+        field.choices = [(choice.value, choice.title) for choice in self.offered()]
+        wanted = preselected_base_model or (preselected_job and f"{JOB_PREFIX}{preselected_job}")
+        self.initial.setdefault(self.choice_field, self.preselection(wanted))
+
+    def preselection(self, wanted: str) -> Any:
+        """What is chosen at first, given the model that the address names."""
+        raise NotImplementedError
+
+    def offered(self) -> list[ModelChoice]:
+        groups = [self.own_group, *self.other_groups]
+        return [choice for group in groups for choice in group.choices]
 
     def has_many_models(self) -> bool:
-        return len(self.tuned_models) + len(self.base_models) > MANY_MODELS
+        return len(self.offered()) > MANY_MODELS
+
+    def choice(self) -> forms.BoundField:
+        return self[self.choice_field]
+
+    def chosen(self) -> list[str]:
+        """The values that are marked on the page."""
+        value = self.choice().value()
+        return list(value) if isinstance(value, list | tuple) else [value]
+
+    def settings(self) -> dict[str, Any]:
+        system_prompt = self.cleaned_data["system_prompt"]
+        return {"system_prompt": system_prompt} if system_prompt.strip() else {}
+
+
+class NewSessionForm(_SessionForm):
+    """One model, and whether the base model answers beside it."""
+
+    choice_field = "model"
+    input_type = "radio"
+
+    model = forms.ChoiceField(
+        label=gettext_lazy("Model"),
+        error_messages={
+            "required": gettext_lazy("Choose a model to talk to."),
+            "invalid_choice": GONE,
+        },
+    )
+    is_compared = forms.BooleanField(
+        label=gettext_lazy("Show the base model beside it"),
+        required=False,
+        initial=True,
+        help_text=gettext_lazy(
+            "Both answer each message with the same settings, so what you see is the training's effect."
+        ),
+    )
+
+    def preselection(self, wanted: str) -> str:
+        values = [choice.value for choice in self.offered()]
+        return wanted if wanted in values else next(iter(values), "")
 
     def session_arguments(self) -> dict[str, Any]:
         """What create_session takes."""
-        kind, _separator, name = self.cleaned_data["model"].partition(":")
-        system_prompt = self.cleaned_data["system_prompt"]
-        settings = {"system_prompt": system_prompt} if system_prompt.strip() else {}
-        if kind == BASE:
-            return {"model_name": name, "settings": settings}
+        name = self.cleaned_data["model"]
+        if not name.startswith(JOB_PREFIX):
+            return {"model_name": name, "settings": self.settings()}
         return {
-            "job_id": name,
+            "job_id": name.removeprefix(JOB_PREFIX),
             "is_compared": self.cleaned_data["is_compared"],
-            "settings": settings,
+            "settings": self.settings(),
         }
 
 
-def _first_of(preferred: str, values: list[str]) -> str:
-    return preferred if preferred in values else next(iter(values), "")
+class ComparisonForm(_SessionForm):
+    """Several models of any kind, and whether their names are hidden at first."""
+
+    choice_field = "models"
+    input_type = "checkbox"
+    most = MAX_COMPARED
+
+    models = forms.MultipleChoiceField(
+        label=gettext_lazy("Models to compare"),
+        required=False,
+        error_messages={"invalid_choice": GONE, "invalid_list": GONE},
+    )
+    is_blind = forms.BooleanField(
+        label=gettext_lazy("Hide the names until I have voted"),
+        required=False,
+        help_text=gettext_lazy(
+            "The models come in a random order as Model A, B and so on. "
+            "You judge the answers alone, then reveal which model was which."
+        ),
+    )
+
+    def preselection(self, wanted: str) -> list[str]:
+        return [wanted] if wanted in {choice.value for choice in self.offered()} else []
+
+    def clean_models(self) -> list[str]:
+        names: list[str] = self.cleaned_data["models"]
+        if len(names) < MIN_COMPARED:
+            raise ValidationError(
+                _("Choose at least %(count)d models to compare.") % {"count": MIN_COMPARED}
+            )
+        return names
+
+    def session_arguments(self) -> dict[str, Any]:
+        """What create_session takes."""
+        return {
+            "models": self.cleaned_data["models"],
+            "is_blind": self.cleaned_data["is_blind"],
+            "settings": self.settings(),
+        }

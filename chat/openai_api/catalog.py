@@ -53,7 +53,7 @@ def describe(model: TrainingJob | BaseModel) -> ModelSchema:
         return ModelSchema(
             id=f"{JOB_PREFIX}{model.pk}",
             created=int(made_at.timestamp()),
-            owned_by=model.owner.get_username(),
+            owned_by=str(model.owner),
             name=model.name,
         )
     return ModelSchema(

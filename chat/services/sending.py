@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 
 from chat import lifecycle
 from chat.models import Answerer, ChatSession, Message, Reply
+from chat.naming import shown_absence
 from chat.queueing import admit
 from chat.selectors import active_reply_ids
-from chat.sentences import absence_sentence
 from chat.services.settings import read_sampling, sampling_of
 from chat.services.texts import read_text
 from chat.tasks import answer
@@ -62,10 +62,16 @@ def take_turn(session: ChatSession, *, reply_count: int | None = None) -> ChatSe
 
     Raises:
         TooManyRequestsError: too many replies wait already.
-        ConflictError: something is still being answered, or no model is left that could answer.
+        ConflictError: something is still being answered, no model is left that could answer, or it is a duel that
+            has its question.
     """
     admit(session.owner, reply_count or len(present_answerers(session)))
-    return lock_idle(session)
+    locked = lock_idle(session)
+    if locked.kind == ChatSession.Kind.DUEL and locked.head_id is not None:
+        raise ConflictError(
+            _("A duel is one question and one answer of each. Begin the next duel to ask another.")
+        )
+    return locked
 
 
 def lock_idle(session: ChatSession) -> ChatSession:
@@ -116,7 +122,7 @@ def queue_reply(
     Raises:
         ConflictError: the model is not there any more.
     """
-    if sentence := absence_sentence(answerer):
+    if sentence := shown_absence(message.session, answerer):
         raise ConflictError(sentence)
     reply = Reply.objects.create(message=message, answerer=answerer, take=take, sampling=sampling)
     poke_on_commit(answer, str(reply.pk))
@@ -130,9 +136,9 @@ def present_answerers(session: ChatSession) -> list[Answerer]:
         ConflictError: none of them can.
     """
     answerers = list(session.answerers.all())
-    present = [answerer for answerer in answerers if not absence_sentence(answerer)]
+    present = [answerer for answerer in answerers if not shown_absence(session, answerer)]
     if not present:
-        raise ConflictError(absence_sentence(answerers[0]))
+        raise ConflictError(shown_absence(session, answerers[0]))
     return present
 
 

@@ -9,8 +9,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from chat.models import Answerer, ChatSession, Reply
+from chat.naming import Face, faces_of, is_before_and_after, shown_absences, subtitle_of
 from chat.rendering import harmless_text, render_markdown
-from chat.sentences import absence_sentence, dropped_sentence, failure_sentence, finish_sentence
+from chat.sentences import absence_sentence, dropped_sentence, finish_sentence
+from chat.server_sentences import remote_sentence
 from engine.config import SamplingParams
 
 register = template.Library()
@@ -28,11 +30,6 @@ def harmless(text: str) -> str:
 
 
 @register.filter
-def failure(reply: Reply) -> str:
-    return failure_sentence(reply)
-
-
-@register.filter
 def facts(reply: Reply) -> list[str]:
     """What was measured while the reply was drawn, and why it ended, each as one phrase."""
     found = []
@@ -44,6 +41,9 @@ def facts(reply: Reply) -> list[str]:
         found.append(_("first token after %(seconds)s s") % {"seconds": number_format(wait, 2)})
     if ending := finish_sentence(reply.finish_reason):
         found.append(ending)
+    # Who answers would tell the models of a blind chat apart.
+    if (backend := reply.timings.get("backend")) and not reply.message.session.hides_names:
+        found.append(_("answered by %(backend)s") % {"backend": backend})
     return found
 
 
@@ -73,9 +73,7 @@ def _typed(value: float | int | list[str]) -> str:
 
 @register.filter
 def absences(session: ChatSession) -> list[str]:
-    """Why models of the chat can not answer any more, each sentence once."""
-    sentences = (absence_sentence(answerer) for answerer in session.answerers.all())
-    return list(dict.fromkeys(filter(None, sentences)))
+    return shown_absences(session)
 
 
 @register.filter
@@ -86,6 +84,35 @@ def can_answer(session: ChatSession) -> bool:
 
 
 @register.filter
-def base_model_name(session: ChatSession) -> str:
-    """The base model that is talked to, or on which the adapter stands."""
-    return session.main.base_model.name
+def models(session: ChatSession) -> list[tuple[Answerer, Face]]:
+    """The models of a chat, each with what may be told of it."""
+    faces = faces_of(session)
+    return [(answerer, faces[answerer.pk]) for answerer in session.answerers.all()]
+
+
+@register.filter
+def tuned_model(session: ChatSession) -> Answerer:
+    """The first tuned model of a chat, or else the one that it is about."""
+    tuned = (row for row in session.answerers.all() if row.kind == Answerer.Kind.TUNED)
+    return next(tuned, session.main)
+
+
+@register.filter
+def subtitle(session: ChatSession) -> str:
+    return subtitle_of(session)
+
+
+@register.filter
+def shows_training(session: ChatSession) -> bool:
+    """Whether a tuned model answers beside the base model that it was made from."""
+    return is_before_and_after(session) and not session.is_blind
+
+
+@register.filter
+def leaves_host(session: ChatSession) -> str:
+    """Where what is written goes, if a model of the chat answers on another host; empty if none does."""
+    sentences = (
+        remote_sentence(row.base_model, is_tuned=row.kind == Answerer.Kind.TUNED)
+        for row in session.answerers.all()
+    )
+    return " ".join(dict.fromkeys(filter(None, sentences)))

@@ -175,7 +175,7 @@ def test_text_that_can_not_be_stored_fails_alone(student: User) -> None:
     message = make_message(session)
     bad, good = (Answering(start_reply(reply)) for reply in message.replies.all())
     ended = threading.Semaphore(0)
-    writer = ReplyWriter(on_ended=ended.release)
+    writer = ReplyWriter(on_ended=lambda answers: ended.release(len(answers)))
     bad.text, good.text = "half a character: \ud800", "all of it"
     good.end = {"type": "finished", "finish_reason": "stop", "usage": USAGE, "timings": TIMINGS}
     writer.add([bad, good])

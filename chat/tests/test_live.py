@@ -21,10 +21,13 @@ from accounts.models import User
 from chat import fragments, lifecycle
 from chat.consumers import ChatConsumer
 from chat.events import group_name
+from chat.finding import get_reply
 from chat.models import ChatSession, Message, Reply
 from chat.queue_board import QueueBoard
 from chat.routing import websocket_urlpatterns
 from chat.selectors import messages
+from chat.services.branching import choose_take, edit_message, show_branch
+from chat.services.voting import cast, reveal
 from chat.tests.factories import (
     finish_reply,
     make_base_session,
@@ -487,3 +490,126 @@ async def test_both_columns_of_a_comparison_are_written(student: User, open_sock
             _text_in(await socket.receive_from(), f"reply-{lease.reply_id}-text")
             == f"from {lease.reply_id}"
         )
+
+
+# --- what the owner does in another window, and hidden names ---------------------------------------------
+
+
+def _blind_session(user: User) -> tuple[ChatSession, list[Reply]]:
+    session = make_tuned_session(user, is_blind=True)
+    message = make_message(session)
+    return session, list(message.replies.select_related("answerer", "message"))
+
+
+async def test_a_program_hears_nothing_that_tells_a_hidden_name(
+    student: User, open_socket: Open
+) -> None:
+    session, replies = await _do(_blind_session, student)
+    socket = await open_socket(student, session.pk)
+    frames = [await socket.receive_from()]
+    tuned = next(reply for reply in replies if reply.target == "tuned")
+    base = next(reply for reply in replies if reply.target == "base")
+    await _do(lifecycle.fail, await _do(start_reply, tuned), "adapter_unusable", {"name": "Secret"})
+    await _do(
+        lifecycle.complete,
+        await _do(start_reply, base),
+        finish_reason="stop",
+        usage={},
+        timings={"tokens_per_second": 4.5, "backend": "Secret"},
+    )
+    frames += [await socket.receive_from() for _number in range(4)]
+    told = "".join(frames)
+    for secret in (
+        "Secret",
+        "adapter",
+        "tuned",
+        '"base"',
+        base.answerer.label,
+        tuned.answerer.label,
+    ):
+        assert secret not in told, secret
+    assert "4.5" in told
+    assert "Model A" in told
+
+
+async def test_a_page_hears_nothing_that_tells_a_hidden_name(
+    student: User, open_socket: Open
+) -> None:
+    session, replies = await _do(_blind_session, student)
+    socket = await open_socket(student, session.pk, "?as=html")
+    frames = [await socket.receive_from()]
+    for reply in replies:
+        lease = await _do(start_reply, reply)
+        frames.append(await socket.receive_from())
+        await _do(lifecycle.fail, lease, "adapter_unusable")
+        frames.append(await socket.receive_from())
+    told = "".join(frames)
+    for secret in ("is-tuned", "is-base", "Tuned model", *(row.answerer.label for row in replies)):
+        assert secret not in told, secret
+    assert "Model B" in told
+
+
+async def test_the_reveal_brings_the_names_to_every_window(
+    student: User, open_socket: Open
+) -> None:
+    session, replies = await _do(_blind_session, student)
+    labels = [reply.answerer.label for reply in replies]
+    page = await open_socket(student, session.pk, "?as=html")
+    program = await open_socket(student, session.pk)
+    await page.receive_from()
+    await program.receive_from()
+    await _do(reveal, session, is_vote_needed=False)
+    conversation, head = [await page.receive_from() for _number in range(2)]
+    assert 'id="chat-models"' in head
+    assert all(label in head and label in conversation for label in labels)
+    assert (await program.receive_json_from())["type"] == "revealed"
+    snapshot = await program.receive_json_from()
+    assert [model["name"] for model in snapshot["session"]["models"]] == labels
+
+
+async def test_another_branch_comes_to_the_other_windows(student: User, open_socket: Open) -> None:
+    session = await _do(make_base_session, student)
+    first = await _do(make_answered, session, "First?")
+    await _do(edit_message, first, text="Second?")
+    await _do(lifecycle.request_cancel, session.pk)
+    page = await open_socket(student, session.pk, "?as=html")
+    program = await open_socket(student, session.pk)
+    assert "Second?" in await page.receive_from()
+    await program.receive_from()
+    await _do(show_branch, first)
+    assert "First?" in await page.receive_from()
+    event = await program.receive_json_from()
+    assert (event["type"], event["message_id"]) == ("branch", str(first.pk))
+    assert (await program.receive_json_from())["messages"][0]["content"] == "First?"
+
+
+async def test_another_take_comes_only_where_it_is_not_in_view(
+    student: User, open_socket: Open
+) -> None:
+    session = await _do(make_base_session, student)
+    message = await _do(make_answered, session, "First?")
+    page = await open_socket(student, session.pk, "?as=html")
+    await page.receive_from()
+    reply = await _do(lambda: get_reply(student, message.replies.get().pk))
+    await _do(choose_take, reply)
+    assert f'data-unless="reply-{reply.pk}"' in await page.receive_from()
+
+
+async def test_a_vote_is_seen_in_the_other_windows(student: User, open_socket: Open) -> None:
+    session = await _do(make_tuned_session, student)
+    message = await _do(make_message, session)
+    for reply in await _do(lambda: list(message.replies.all())):
+        await _do(finish_reply, await _do(start_reply, reply))
+    page = await open_socket(student, session.pk, "?as=html")
+    await page.receive_from()
+    await _do(cast, message, "tie")
+    foot = await page.receive_from()
+    assert f'id="foot-{message.pk}"' in foot
+    assert foot.count('aria-pressed="true"') == 1
+    assert 'id="chat-votes"' in foot
+
+
+def make_answered(session: ChatSession, text: str) -> Message:
+    message = make_message(session, text)
+    finish_reply(start_reply(reply_of(message)))
+    return message

@@ -108,7 +108,7 @@ def test_the_list_costs_the_same_for_many_chats(
     for number in range(15):
         make_tuned_session(student, job=job, name=f"Chat {number}")
     client = client_of(student)
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         client.get(reverse("chat:session_list"))
 
 
@@ -122,9 +122,9 @@ def test_one_click_opens_a_chat_with_the_newest_tuned_model_beside_its_base(
     job = make_completed_job(student)
     client = client_of(student)
     page = client.get(reverse("chat:session_new")).content.decode()
-    assert f'value="job:{job.pk}" data-kind="tuned" checked' in page
+    assert f'value="job-{job.pk}" data-kind="tuned" checked' in page
     response = client.post(
-        reverse("chat:session_new"), {"model": f"job:{job.pk}", "is_compared": "on"}
+        reverse("chat:session_new"), {"model": f"job-{job.pk}", "is_compared": "on"}
     )
     session = ChatSession.objects.get()
     assert response["Location"] == reverse("chat:session_detail", args=[session.pk])
@@ -140,7 +140,7 @@ def test_the_job_of_the_address_is_chosen(student: User, client_of: SignIn) -> N
         .get(reverse("chat:session_new"), {"job": str(wanted.pk)})
         .content.decode()
     )
-    assert f'value="job:{wanted.pk}" data-kind="tuned" checked' in page
+    assert f'value="job-{wanted.pk}" data-kind="tuned" checked' in page
 
 
 def test_the_base_model_of_the_address_is_chosen_before_a_tuned_one(
@@ -149,7 +149,7 @@ def test_the_base_model_of_the_address_is_chosen_before_a_tuned_one(
     make_completed_job(student)
     address = f"{reverse('chat:session_new')}?model={make_base_model().name}"
     form = client_of(student).get(address).context["form"]
-    assert form["model"].value() == f"base:{make_base_model().name}"
+    assert form["model"].value() == make_base_model().name
 
 
 @pytest.mark.parametrize(
@@ -163,9 +163,7 @@ def test_a_wrong_job_in_the_address_is_passed_over(
 
 def test_a_base_model_is_talked_to_alone(student: User, client_of: SignIn) -> None:
     model = make_base_model()
-    client_of(student).post(
-        reverse("chat:session_new"), {"model": f"base:{model.name}", "is_compared": "on"}
-    )
+    client_of(student).post(reverse("chat:session_new"), {"model": model.name, "is_compared": "on"})
     session = ChatSession.objects.get()
     assert session.main.base_model == model
     assert not session.is_compared
@@ -174,7 +172,7 @@ def test_a_base_model_is_talked_to_alone(student: User, client_of: SignIn) -> No
 def test_a_system_prompt_is_kept(student: User, client_of: SignIn) -> None:
     model = make_base_model()
     client_of(student).post(
-        reverse("chat:session_new"), {"model": f"base:{model.name}", "system_prompt": "Be brief."}
+        reverse("chat:session_new"), {"model": model.name, "system_prompt": "Be brief."}
     )
     assert ChatSession.objects.get().settings == {"system_prompt": "Be brief."}
 
@@ -183,12 +181,12 @@ def test_nobody_talks_to_the_model_of_a_stranger_or_of_an_unfinished_job(
     student: User, other_student: User, client_of: SignIn
 ) -> None:
     for job in (make_completed_job(other_student), make_training_job(student)):
-        response = client_of(student).post(reverse("chat:session_new"), {"model": f"job:{job.pk}"})
+        response = client_of(student).post(reverse("chat:session_new"), {"model": f"job-{job.pk}"})
         assert response.status_code == 422
     assert not ChatSession.objects.exists()
 
 
-@pytest.mark.parametrize("model", ["", "base:no-such-model", "job:nonsense", "nonsense"])
+@pytest.mark.parametrize("model", ["", "no-such-model", "job-nonsense", "nonsense"])
 def test_a_wrong_model_is_refused_with_a_sentence(
     student: User, client_of: SignIn, model: str
 ) -> None:
@@ -464,5 +462,5 @@ def test_a_conversation_costs_the_same_for_many_turns(
         for target in Answerer.Kind.values:
             make_answer(message, "Answer", target=target)
     client = client_of(student)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(14):
         client.get(reverse("chat:session_detail", args=[session.pk]))

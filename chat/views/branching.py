@@ -14,8 +14,15 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from chat.conversations import turns_of
 from chat.forms.faults import add_domain_error
 from chat.forms.message import EditForm, MessageForm
-from chat.services.branching import choose_take, edit_message, regenerate, show_branch
-from chat.views.changing import refuse, show_conversation, show_take
+from chat.models import Reply
+from chat.services.branching import (
+    choose_take,
+    edit_message,
+    regenerate,
+    regenerate_all,
+    show_branch,
+)
+from chat.views.changing import refuse, show_conversation, show_take, status_of
 from chat.views.owned import owned_message, owned_reply
 from common.errors import DomainError, InvalidInputError
 from common.http import AuthenticatedRequest
@@ -35,6 +42,7 @@ def message_detail(request: AuthenticatedRequest, message_id: UUID) -> HttpRespo
 def message_edit(request: AuthenticatedRequest, message_id: UUID) -> HttpResponse:
     message = owned_message(request.user, message_id)
     form = EditForm.of_message(message, request.POST if request.method == "POST" else None)
+    status = 422
     if request.method == "POST" and form.is_valid():
         try:
             new = edit_message(
@@ -43,9 +51,10 @@ def message_edit(request: AuthenticatedRequest, message_id: UUID) -> HttpRespons
             return show_conversation(request, message.session, new, unless_there=f"turn-{new.pk}")
         except DomainError as error:
             add_domain_error(form, error, names={"message": "text"})
+            status = status_of(error)
     template = "chat/message_edit.html" if request.htmx else "chat/message_edit_page.html"
     context = {"message": message, "session": message.session, "form": form}
-    return render(request, template, context, status=422 if form.errors else 200)
+    return render(request, template, context, status=status if form.errors else 200)
 
 
 @login_required
@@ -70,12 +79,21 @@ def reply_regenerate(request: AuthenticatedRequest, reply_id: UUID) -> HttpRespo
         take = regenerate(reply, sampling=sampling)
     except DomainError as error:
         return refuse(request, reply.message, error)
-    notice = ""
-    if take.sampling["temperature"] == 0:
-        notice = _(
-            "At a temperature of 0 the answer only changes when the conversation or the settings did."
-        )
-    return show_take(request, take, notice=notice)
+    return show_take(request, take, notice=_greedy_notice(take))
+
+
+@login_required
+@require_POST
+def message_regenerate(request: AuthenticatedRequest, message_id: UUID) -> HttpResponse:
+    """Every model answers again, all with the same seed."""
+    message = owned_message(request.user, message_id)
+    try:
+        sampling = _sampling_of(request.POST)
+        sampling.pop("seed", None)
+        takes = regenerate_all(message, sampling=sampling)
+    except DomainError as error:
+        return refuse(request, message, error)
+    return show_conversation(request, message.session, message, notice=_greedy_notice(takes[0]))
 
 
 @login_required
@@ -86,6 +104,15 @@ def take_choose(request: AuthenticatedRequest, reply_id: UUID) -> HttpResponse:
         return show_take(request, choose_take(reply))
     except DomainError as error:
         return refuse(request, reply.message, error)
+
+
+def _greedy_notice(take: Reply) -> str:
+    """What surprises at a temperature of 0; empty otherwise."""
+    if take.sampling["temperature"] > 0:
+        return ""
+    return _(
+        "At a temperature of 0 the answer only changes when the conversation or the settings did."
+    )
 
 
 def _sampling_of(data: QueryDict) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from django.urls import reverse
 from django_htmx.http import trigger_client_event
 
 from chat.conversations import answer_of
-from chat.fragments import conversation_context, read_at
+from chat.fragments import conversation_context, read_at, turn_context
 from chat.models import ChatSession, Message, Reply
 from chat.queueing import places_of
 from chat.selectors import ACTIVE, messages
-from common.errors import DomainError
+from common.errors import DomainError, TooManyRequestsError
 from common.http import AuthenticatedRequest
 
 
@@ -23,11 +23,13 @@ def show_conversation(
     message: Message,
     *,
     unless_there: str = "",
+    notice: str = "",
 ) -> HttpResponse:
     """Another branch comes into view, and the focus goes to its message.
 
     Args:
         unless_there: id of an element that tells that the socket has brought the branch already, and more of it.
+        notice: a sentence to show for a moment.
     """
     if not request.htmx:
         return redirect(room_address(message))
@@ -35,7 +37,7 @@ def show_conversation(
     response = render(
         request, "chat/live_conversation.html", context | {"unless_there": unless_there}
     )
-    return _quietly(response, message)
+    return _with_notice(_quietly(response, message), notice)
 
 
 def show_take(request: AuthenticatedRequest, reply: Reply, *, notice: str = "") -> HttpResponse:
@@ -48,9 +50,10 @@ def show_take(request: AuthenticatedRequest, reply: Reply, *, notice: str = "") 
         "is_answering": is_new,
         "unless_there": is_new,
         "read_at": read_at(),
+        **({} if is_new else turn_context(reply.message)),
     }
     response = _quietly(render(request, "chat/taken.html", context), reply.message)
-    return trigger_client_event(response, "toast", {"value": notice}) if notice else response
+    return _with_notice(response, notice)
 
 
 def refuse(request: AuthenticatedRequest, message: Message, error: DomainError) -> HttpResponse:
@@ -58,13 +61,22 @@ def refuse(request: AuthenticatedRequest, message: Message, error: DomainError) 
     if not request.htmx:
         notices.error(request, str(error.message))
         return redirect(room_address(message))
-    response = HttpResponse(status=422)
+    response = HttpResponse(status=status_of(error))
     response["HX-Reswap"] = "none"
     return trigger_client_event(response, "toast", {"value": str(error.message)})
 
 
+def status_of(error: DomainError) -> int:
+    """A form that was refused is one that can be mended, except where the answer is to wait."""
+    return error.status if isinstance(error, TooManyRequestsError) else 422
+
+
 def room_address(message: Message) -> str:
     return f"{reverse('chat:session_detail', args=[message.session_id])}#turn-{message.pk}"
+
+
+def _with_notice(response: HttpResponse, notice: str) -> HttpResponse:
+    return trigger_client_event(response, "toast", {"value": notice}) if notice else response
 
 
 def _quietly(response: HttpResponse, message: Message) -> HttpResponse:

@@ -16,6 +16,7 @@ from accounts.models import User
 from chat.forms.faults import add_domain_error
 from chat.forms.judging import NEW, NONE, CorrectionForm
 from chat.models import Reply
+from chat.naming import face_of
 from chat.services.collecting import add_to_dataset, begin_dataset
 from chat.services.judging import correct, rate
 from chat.views.changing import refuse, room_address
@@ -55,7 +56,9 @@ def reply_correct(request: AuthenticatedRequest, reply_id: UUID) -> HttpResponse
                 error,
                 names={"dataset_id": "dataset", "dataset_type": "new_type", "name": "new_name"},
             )
-    context = {"reply": reply, "session": reply.message.session, "form": form}
+    session = reply.message.session
+    face = face_of(session, reply.answerer)
+    context = {"reply": reply, "session": session, "form": form, "face": face}
     return render(request, "chat/reply_correct.html", context, status=422 if form.errors else 200)
 
 

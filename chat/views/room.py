@@ -19,6 +19,7 @@ from chat.models import ChatSession, Message
 from chat.queueing import places_of
 from chat.selectors import messages, sessions_visible_to
 from chat.services.sending import cancel_replies, send_message
+from chat.views.changing import status_of
 from chat.views.owned import owned_session
 from common.errors import DomainError
 from common.http import AuthenticatedRequest
@@ -30,6 +31,8 @@ SIDEBAR_SESSIONS = 30
 @require_GET
 def session_detail(request: AuthenticatedRequest, session_id: UUID) -> HttpResponse:
     session = owned_session(request.user, session_id)
+    if session.kind == ChatSession.Kind.DUEL:
+        return redirect("chat:arena_duel", session.pk)
     return show_room(request, session)
 
 
@@ -48,12 +51,17 @@ def session_live(request: AuthenticatedRequest, session_id: UUID) -> HttpRespons
 def message_send(request: AuthenticatedRequest, session_id: UUID) -> HttpResponse:
     session = owned_session(request.user, session_id)
     form = MessageForm.of_request(request.POST)
-    message = _send(session, form) if form.is_valid() else None
-    if message is not None:
-        return _sent(request, session, message)
+    status = 422
+    if form.is_valid():
+        try:
+            return _sent(request, session, _send(session, form))
+        except DomainError as error:
+            add_domain_error(form, error, names={"message": "text"})
+            status = status_of(error)
     if request.htmx:
-        return render(request, "chat/composer.html", {"session": session, "form": form}, status=422)
-    return show_room(request, session, form=form, status=422)
+        context = {"session": session, "form": form}
+        return render(request, "chat/composer.html", context, status=status)
+    return show_room(request, session, form=form, status=status)
 
 
 @login_required
@@ -84,18 +92,13 @@ def show_room(
     return render(request, "chat/session_detail.html", context, status=status)
 
 
-def _send(session: ChatSession, form: MessageForm) -> Message | None:
-    """The message, or None with the reason in the form."""
-    try:
-        return send_message(
-            session,
-            text=form.cleaned_data["text"],
-            sampling=form.sampling(),
-            after=form.cleaned_data["after"],
-        )
-    except DomainError as error:
-        add_domain_error(form, error, names={"message": "text"})
-        return None
+def _send(session: ChatSession, form: MessageForm) -> Message:
+    return send_message(
+        session,
+        text=form.cleaned_data["text"],
+        sampling=form.sampling(),
+        after=form.cleaned_data["after"],
+    )
 
 
 def _sent(request: AuthenticatedRequest, session: ChatSession, message: Message) -> HttpResponse:

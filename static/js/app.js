@@ -55,7 +55,7 @@ document.addEventListener("htmx:responseError", (event) => {
 document.addEventListener("toast", (event) => showToast(event.detail.value));
 
 document.addEventListener("htmx:afterSettle", (event) => {
-  if (event.detail.xhr?.status !== 422) return;
+  if (![422, 429].includes(event.detail.xhr?.status)) return;
   const root = document.contains(event.detail.elt) ? event.detail.elt : document;
   focusFirstFault(root) || focusFirstFault(document);
 });

@@ -16,8 +16,31 @@ function filter() {
     card.hidden = !isFound && !card.querySelector("input").checked;
     found += isFound;
   }
+  hideEmptyGroups();
   const count = document.getElementById("model-search-count");
   count.textContent = found ? "" : count.dataset.none;
+}
+
+function hideEmptyGroups() {
+  for (const group of document.querySelectorAll("fieldset:has(> .model-choices)")) {
+    group.hidden = !group.querySelector(".choice-card:not([hidden])");
+  }
+}
+
+// How many models are chosen for a comparison; beyond the most, the rest can not be marked.
+const lead = document.getElementById("model-count");
+
+function countChosen() {
+  const boxes = [...document.querySelectorAll('.model-choices input[type="checkbox"]')];
+  const count = boxes.filter((box) => box.checked).length;
+  const status = lead.querySelector("[role=status]");
+  status.textContent = `${count}/${lead.dataset.most} ${status.dataset.word}`;
+  for (const box of boxes) box.disabled = !box.checked && count >= Number(lead.dataset.most);
+}
+
+if (lead) {
+  countChosen();
+  document.querySelector(".new-chat").addEventListener("change", countChosen);
 }
 
 if (search) {

@@ -221,12 +221,16 @@ room.addEventListener("htmx:oobBeforeSwap", (event) => {
   const { unless, at, state } = fragment.dataset ?? fragment.firstElementChild?.dataset ?? {};
   if (unless && document.getElementById(unless)) event.detail.shouldSwap = false;
   else if (target === log) event.detail.shouldSwap = bringsNews(Number(at ?? 0), state);
+  // A vote that this page has shown already would come back under the person's hand.
+  else if (state && state === target.dataset.state) event.detail.shouldSwap = false;
   else if (target.id === "chat-status") {
     event.detail.shouldSwap = target.textContent.trim() !== fragment.textContent.trim();
   }
   if (event.detail.shouldSwap && log.contains(target)) {
     changedAt = Math.max(changedAt, Number(at ?? 0));
     delete log.dataset.state;
+    // The whole conversation comes once more by the socket, and is known by this.
+    if (target === log && state) log.dataset.state = state;
   }
 });
 poller.addEventListener("htmx:beforeSwap", () => delete log.dataset.state);

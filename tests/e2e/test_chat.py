@@ -21,14 +21,16 @@ REPLY_LIMIT_MILLISECONDS = 60_000
 SHORT = {"temperature": 1, "max_tokens": 24}
 LONG = {"temperature": 0, "max_tokens": 4096}
 """Takes the tiny model some seconds, and is the same each time."""
+MODELS = ("tiny", "tiny-b", "tiny-c", "tiny-d")
 Visit = Callable[..., Visitor]
 
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """Its base model writes at once, and repeats itself for as long as it may."""
+    """Its base models write at once, and repeat themselves for as long as they may."""
     home = create_home(tmp_path_factory.mktemp("e2e-chat") / "home")
-    make_tiny_base_model(home.local_models / "tiny", seed=3, context_length=8192)
+    for seed, name in enumerate(MODELS, start=3):
+        make_tiny_base_model(home.local_models / name, seed=seed, context_length=8192)
     running = Product(home.root)
     try:
         running.wait_ready()
@@ -45,11 +47,31 @@ def open_chat(visit: Visit, language: str, name: str, **settings: float) -> Visi
     page.goto("/chat/new/?model=tiny")
     page.locator("form.new-chat button[type=submit]").click()
     page.wait_for_url(CHAT_ADDRESS)
+    set_sampling(page, **settings)
+    return visitor
+
+
+def open_comparison(visit: Visit, language: str, name: str, *, count: int) -> Visitor:
+    """Somebody new in a blind comparison of so many models."""
+    visitor = visit(language, viewport={"width": 1280 if language == "en" else 360, "height": 860})
+    page = visitor.page
+    sign_up(page, name)
+    page.goto("/chat/new/?model=tiny")
+    page.locator("main .tabs a").last.click()
+    for model in MODELS[1:count]:
+        page.check(f"[name=models][value='{model}']")
+    page.check("[name=is_blind]")
+    visitor.check_accessible()
+    page.locator("form.new-chat button[type=submit]").click()
+    page.wait_for_url(CHAT_ADDRESS)
+    return visitor
+
+
+def set_sampling(page: Page, **settings: float) -> None:
     page.locator(".composer__settings > summary").click()
     for setting, value in settings.items():
         page.fill(f"#composer_{setting}", str(value))
     page.keyboard.press("Escape")
-    return visitor
 
 
 def send(page: Page, text: str) -> Locator:
@@ -217,3 +239,94 @@ def test_an_enter_that_ends_a_conversion_sends_nothing(
     page.set_viewport_size({"width": 1280, "height": 800})
     page.press("#composer_text", "Enter")
     expect(page.locator(".message__text")).to_have_text("富士山")
+
+
+# --- several models side by side -----------------------------------------------------------------------
+
+
+def assert_fits(page: Page) -> None:
+    """Nothing is cut off, and nothing scrolls sideways."""
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@LANGUAGES
+def test_three_models_are_compared_blind_and_then_named(visit: Visit, language: str) -> None:
+    visitor = open_comparison(visit, language, f"blind-{language}", count=3)
+    page = visitor.page
+    set_sampling(page, **LONG)
+    turn = send(page, "Who waters bed 3?")
+    expect(turn.locator(".reply")).to_have_count(3)
+    expect(turn.locator(".turn__foot")).to_be_hidden()
+    for reply in turn.locator(".reply").all():
+        expect(reply.locator(".reply__text")).not_to_be_empty(timeout=REPLY_LIMIT_MILLISECONDS)
+    page.reload()
+    expect(turn.locator(".reply")).to_have_count(3)
+    assert_fits(page)
+    page.locator(".composer__stop").click()
+    wait_for_end(page)
+
+    vote = turn.locator(".vote")
+    expect(vote.locator("button").first).to_be_enabled()
+    assert not any(model in page.content() for model in MODELS)
+    vote.locator("button").first.focus()
+    page.keyboard.press("2")
+    expect(vote.locator("[aria-pressed=true] .vote__key")).to_have_text("2")
+    # The focus is where the vote is, and the next key finds its button from there.
+    page.keyboard.press("0")
+    expect(vote.locator("[aria-pressed=true] .vote__key")).to_have_text("0")
+    page.keyboard.press("1")
+    expect(vote.locator("[aria-pressed=true] .vote__key")).to_have_text("1")
+    visitor.check_accessible()
+    assert_fits(page)
+
+    page.locator("[id^=reveal-]").click()
+    expect(page.locator(".votes__table tbody tr")).to_have_count(3)
+    expect(page.locator(".vote__final")).to_be_visible()
+    for model in MODELS[:3]:
+        expect(page.locator("#chat-models")).to_contain_text(model)
+        expect(turn).to_contain_text(model)
+    visitor.check_accessible()
+    assert_fits(page)
+
+
+@LANGUAGES
+def test_differences_are_shown_and_hidden_again(visit: Visit, language: str) -> None:
+    visitor = open_comparison(visit, language, f"differs-{language}", count=4)
+    page = visitor.page
+    set_sampling(page, **SHORT)
+    turn = send(page, "Who waters bed 3?")
+    wait_for_end(page)
+    turn.locator("a[href$='/differences/']").click()
+    expect(turn.locator(".differences .reply")).to_have_count(4)
+    expect(turn.locator(".turn__replies").last).to_be_hidden()
+    page.wait_for_function("document.activeElement.classList.contains('differences')")
+    visitor.check_accessible()
+    assert_fits(page)
+    turn.locator("[data-close-differences]").click()
+    expect(turn.locator(".differences")).to_have_count(0)
+    expect(turn.locator(".reply").first).to_be_visible()
+    expect(turn.locator("a[href$='/differences/']")).to_be_focused()
+
+
+def test_what_is_done_in_one_window_is_seen_in_the_other(visit: Visit) -> None:
+    page = open_comparison(visit, "en", "two-windows", count=2).page
+    set_sampling(page, **SHORT)
+    turn = send(page, "Who waters bed 3?")
+    wait_for_end(page)
+    other = page.context.new_page()
+    other.goto(page.url)
+    # Once its first message has come, nothing is missed.
+    expect(other.locator("#chat-connection")).to_be_hidden()
+    turn.locator("form.turn__again button").click()
+    expect(turn.locator(".switcher__place")).to_have_count(2, timeout=REPLY_LIMIT_MILLISECONDS)
+    wait_for_end(page)
+    expect(other.locator(".switcher__place")).to_have_text(["2 of 2", "2 of 2"])
+
+    turn.locator("[id^=previous-]").first.click()
+    expect(other.locator(".switcher__place").first).to_have_text("1 of 2")
+    turn.locator(".vote button").first.click()
+    expect(other.locator(".vote [aria-pressed=true]")).to_have_count(1)
+    page.locator("[id^=reveal-]").click()
+    expect(other.locator("#chat-models")).to_contain_text("tiny-b")
+    expect(other.locator(".turn")).to_contain_text("tiny-b")
+    other.close()

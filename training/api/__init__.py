@@ -12,6 +12,7 @@ from training.api import (  # noqa: F401
     presets,
     queue,
     scripting,
+    sharing,
     sweeps,
 )
 from training.api.router import router

@@ -24,7 +24,7 @@ from engine.config import (
     TrainingHyperparameters,
 )
 from modelhub.models import BaseModel
-from modelhub.selectors import get_base_model, has_cuda_worker
+from modelhub.selectors import get_trainable_base_model, has_cuda_worker
 from training.models import TrainingJob
 from training.preflight.size import plan_training_job
 from training.sample_prompts import read_sample_prompts
@@ -70,7 +70,9 @@ def new_job(owner: User, order: JobOrder) -> TrainingJob:
     training = read_settings(
         TrainingHyperparameters, "training_config", order.training_config, faults
     )
-    base_model = _find(lambda: get_base_model(order.base_model_name), "model_name", faults)
+    base_model = _find(
+        lambda: get_trainable_base_model(order.base_model_name), "model_name", faults
+    )
     dataset = _find(lambda: get_dataset(owner, order.dataset_id), "dataset_id", faults)
     eval_dataset = _find_eval_dataset(owner, order, dataset, faults)
     prompts = read_sample_prompts(order.sample_prompts, faults)

@@ -19,6 +19,7 @@ from django_htmx.http import trigger_client_event
 
 from accounts.notifications import mark_seen
 from common.errors import ConflictError, DomainError
+from common.happenings import happened
 from common.http import AuthenticatedRequest
 from engine.config import Parameter
 from training.curves.choices import curve_choices
@@ -28,6 +29,7 @@ from training.fragments import all_pieces, job_context, render_pieces
 from training.models import TrainingJob
 from training.notebook.page import notebook_context
 from training.services import ending
+from training.sharing.page import sharing_context
 from training.templatetags.setting_tags import setting_words
 from training.views.finding import get_job_or_404
 
@@ -48,7 +50,10 @@ def job_detail(request: AuthenticatedRequest, job_id: UUID) -> HttpResponse:
 @require_GET
 def job_live(request: AuthenticatedRequest, job_id: UUID) -> HttpResponse:
     """The live parts, for a page whose socket is closed."""
-    return _pieces(request, get_job_or_404(request, job_id))
+    job = get_job_or_404(request, job_id)
+    if job.status == TrainingJob.Status.RUNNING:
+        happened("job_page_seen", request.user.pk, job.pk)
+    return _pieces(request, job)
 
 
 @login_required
@@ -135,6 +140,7 @@ def _detail_context(job: TrainingJob, view: CurveView) -> dict[str, Any]:
     return {
         **job_context(job, view),
         **notebook_context(job),
+        **sharing_context(job),
         **curve_choices(view),
         "setting_groups": groups,
         "checkpoint_hours": settings.CHECKPOINT_HOURS,
