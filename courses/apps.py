@@ -5,3 +5,12 @@ from django.utils.translation import gettext_lazy as _
 class CoursesConfig(AppConfig):
     name = "courses"
     verbose_name = _("Courses")
+
+    def ready(self) -> None:
+        from chat.prompt_sets.sources import register
+        from common.happenings import happening
+        from courses.listening import hear
+        from courses.prompt_sources import starter_questions
+
+        register(starter_questions)
+        happening.connect(hear, dispatch_uid="courses")

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from django.urls import path
 
-from courses import views
+from courses.views import catalogue, starter_sets, steps
 
 app_name = "courses"
 urlpatterns = [
-    path("starter-datasets/", views.starter_sets, name="starter_sets"),
-    path("starter-dataset/", views.use_starter_dataset, name="use_starter_dataset"),
+    path("", catalogue.course_list, name="course_list"),
+    path("starter-datasets/", starter_sets.starter_sets, name="starter_sets"),
+    path("starter-dataset/", starter_sets.use_starter_dataset, name="use_starter_dataset"),
+    path("<slug:slug>/", catalogue.course_detail, name="course_detail"),
+    path("<slug:slug>/begin/", catalogue.course_begin, name="course_begin"),
+    path("<slug:slug>/resume/", steps.course_resume, name="course_resume"),
+    path("<slug:slug>/steps/<slug:key>/", steps.step_detail, name="step_detail"),
+    path("<slug:slug>/steps/<slug:key>/go/", steps.step_go, name="step_go"),
+    path("<slug:slug>/steps/<slug:key>/beat/", steps.step_beat, name="step_beat"),
+    path("<slug:slug>/steps/<slug:key>/check/", steps.step_check, name="step_check"),
+    path("<slug:slug>/steps/<slug:key>/quiz/", steps.step_quiz, name="step_quiz"),
+    path("<slug:slug>/steps/<slug:key>/reflection/", steps.step_reflection, name="step_reflection"),
+    path(
+        "<slug:slug>/steps/<slug:key>/hints/<slug:check>/<int:level>/",
+        steps.step_hint,
+        name="step_hint",
+    ),
 ]

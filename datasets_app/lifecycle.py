@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from common.errors import ConflictError
+from common.happenings import happened
 from common.storage import delete_prefix, raise_if_full, save_file, sha256_of_file
 from datasets_app.intake.outcome import Outcome
 from datasets_app.models import Dataset, DatasetImport, DatasetVersion
@@ -69,6 +70,7 @@ def store_dataset(
             dataset.save(force_insert=True)
             version.save(force_insert=True)
             also(dataset)
+            happened("dataset_changed", dataset.owner_id, dataset.pk)
     except BaseException:
         delete_prefix(dataset_prefix(dataset.pk))
         raise
@@ -162,6 +164,7 @@ def _append(base: DatasetVersion, version: DatasetVersion, also: Callable[[Datas
         version.save(force_insert=True)
         dataset.save(update_fields=["updated_at", "last_number"])
         also(dataset)
+        happened("dataset_changed", dataset.owner_id, dataset.pk)
 
 
 def next_number(dataset: Dataset) -> int:

@@ -17,6 +17,7 @@ from accounts.api import notifications_router
 from accounts.api import router as accounts_router
 from chat.api import router as chat_router
 from common import strict_json
+from courses.api import router as courses_router
 from datasets_app.api import router as datasets_router
 from llmlora_site.api_auth import PageAuth, TokenAuth
 from llmlora_site.api_errors import add_error_handlers
@@ -78,6 +79,7 @@ api = LlmloraAPI(
 )
 add_error_handlers(api)
 api.add_router("", health_router)
+api.add_router("", courses_router)
 api.add_router("/auth", accounts_router)
 api.add_router("/notifications", notifications_router)
 api.add_router("/models", models_router)

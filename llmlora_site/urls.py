@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from accounts.views import language
-from courses.views import home
+from courses.views.home import home
 from llmlora_site.api import api
 from llmlora_site.openai_api import openai_api
 
@@ -16,6 +16,7 @@ urlpatterns = [
     path("training/", include("training.urls")),
     path("chat/", include("chat.urls")),
     path("courses/", include("courses.urls")),
+    path("models/", include("modelhub.urls")),
     path("", include("accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("language/", language, name="set_language"),

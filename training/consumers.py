@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from common.errors import NotFoundError
+from common.happenings import happened
 from common.sockets import CloseCode, LiveConsumer
 from training.curves.view import CurveView
 from training.events import group_name
@@ -45,6 +46,7 @@ class TrainingConsumer(LiveConsumer):
         self._follower: asyncio.Task[None] | None = None
         self._sent_seq = 0
         self._sent_queue = ""
+        self._was_watched = False
         query = parse_qsl(scope.get("query_string", b"").decode("latin-1"))
         self._view = CurveView.from_query(dict(query))
         try:
@@ -130,7 +132,7 @@ class TrainingConsumer(LiveConsumer):
     # --- reads, in a thread -----------------------------------------------------------------------
 
     def _read_state(self) -> tuple[int, bool, Any]:
-        job = get_job(self.user, self._job_id)
+        job = self._watched_job()
         if not self.wants_html:
             return job.event_seq, not job.is_active, snapshot_event(job)
         self._sent_queue = self._queue_html(job)
@@ -140,7 +142,7 @@ class TrainingConsumer(LiveConsumer):
     def _read_changes(self) -> tuple[int, bool, list[Any]]:
         if self._has_no_news():
             return self._sent_seq, False, []
-        job = get_job(self.user, self._job_id)
+        job = self._watched_job()
         if job.event_seq < self._sent_seq:
             # The client's number is not one of this job's: it starts anew.
             seq, is_over, message = self._read_state()
@@ -157,6 +159,14 @@ class TrainingConsumer(LiveConsumer):
         else:
             messages = self._queue_changes(job)
         return job.event_seq, not job.is_active, messages
+
+    def _watched_job(self) -> TrainingJob:
+        """The job; that its page is open while it runs is told once."""
+        job = get_job(self.user, self._job_id)
+        if self.wants_html and not self._was_watched and job.status == TrainingJob.Status.RUNNING:
+            self._was_watched = True
+            happened("job_page_seen", job.owner_id, job.pk)
+        return job
 
     def _has_no_news(self) -> bool:
         """Most looks find nothing new: they cost one row instead of the job with all that belongs to it."""

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from chat.services.opening import create_session
-from courses.selectors import Next, home_of
+from courses.selectors.home import Next, home_of
 from courses.starter import starter_records
 from datasets_app.models import Dataset
 from datasets_app.services.creating import create_dataset

@@ -172,6 +172,34 @@ def doctor_command(as_json: bool) -> None:  # noqa: FBT001 - click passes it by 
 
 
 @main.command(
+    "backup",
+    help=_("Write all data into one archive, while the system runs; it replaces no file."),
+)
+@click.argument("target", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@home_option
+@click.option(
+    "--no-models",
+    is_flag=True,
+    help=_("Leave out base models that were put into the data folder by hand."),
+)
+@tells_failures
+def backup_command(target: Path | None, no_models: bool) -> None:  # noqa: FBT001 - click passes it by name
+    from llmlora_site.cli.backup import backup, default_target
+
+    backup(target or default_target(), has_models=not no_models)
+
+
+@main.command("restore", help=_("Bring the data of a backup into an empty data folder."))
+@click.argument("archive", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@home_option
+@tells_failures
+def restore_command(archive: Path) -> None:
+    from llmlora_site.cli.backup_restore import restore
+
+    restore(archive)
+
+
+@main.command(
     "validate",
     help=_(
         "Check dataset files like the upload page. Exit status: 0 ready, 1 ready with warnings, 2 not usable."
@@ -192,6 +220,33 @@ def validate_command(paths: tuple[Path, ...], dataset_type: str | None, as_json:
     from llmlora_site.cli.validate import validate
 
     sys.exit(validate(paths, dataset_type=dataset_type, as_json=as_json))
+
+
+@main.group("course", help=_("Check the files of the courses."))
+def course_group() -> None:
+    pass
+
+
+@course_group.command(
+    "check", help=_("Tell all that is wrong with the courses, each with file and line.")
+)
+@click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
+@tells_failures
+def course_check_command(folder: Path | None) -> None:
+    from llmlora_site.cli.courses import check_courses
+
+    check_courses(folder)
+
+
+@course_group.command(
+    "stamp", help=_("Note in each translation that it is up to date with the English text.")
+)
+@click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
+@tells_failures
+def course_stamp_command(folder: Path | None) -> None:
+    from llmlora_site.cli.courses import stamp_courses
+
+    stamp_courses(folder)
 
 
 @main.command(

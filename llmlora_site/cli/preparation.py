@@ -55,10 +55,30 @@ def prepare_data(home: Home) -> None:
     set_up_django()
     migrate()
     announce()
+    from modelhub.ollama.syncing import sync_quietly
     from modelhub.services import sync_base_models
 
     sync_base_models()
+    sync_quietly()
+    publish_whole_courses()
     prepare_bundled_model(home)
+
+
+def publish_whole_courses() -> None:
+    """Bring the courses' files into the database; faulty ones keep nobody from training."""
+    from courses.catalogue.reading import ContentError
+    from courses.services.publishing import publish_courses
+
+    try:
+        publish_courses()
+    except ContentError as error:
+        say(
+            _(
+                "The courses stay as they were, because a file of theirs is faulty: %(fault)s "
+                "“llmlora course check” tells all."
+            )
+            % {"fault": error.faults[0]}
+        )
 
 
 def migrate() -> None:

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.notifications import notify
+from common.happenings import happened
 from engine.crash_points import hit
 from training.lifecycle.lease import Lease, LeaseLostError, held
 from training.lifecycle.stream import append_events
@@ -77,6 +78,7 @@ def tell_owner(job_id: uuid.UUID) -> None:
     job = TrainingJob.objects.only("owner", "name", "status", "error_code", "error_params").get(
         pk=job_id
     )
+    happened("job_ended", job.owner_id, job.pk)
     notify(
         job.owner_id,
         kind=f"job_{job.status}",

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from common.errors import NotFoundError
+from common.happenings import happened
 from common.http import AuthenticatedRequest
 from common.partials import render_partial
 from training.comparing.curves import X_AXES
@@ -36,6 +37,7 @@ def compare(request: AuthenticatedRequest) -> HttpResponse:
     x = request.GET.get("x")
     x = x if x in X_AXES else "step"
     comparison = comparison_of(jobs)
+    happened("jobs_compared", request.user.pk, ",".join(sorted(str(job.pk) for job in jobs)))
     context = {
         "comparison": comparison,
         "plots": plots_of(comparison, x),

@@ -11,7 +11,7 @@ from chat.selectors import sessions_visible_to, talkable_jobs
 from datasets_app.models import Dataset
 from datasets_app.selectors import datasets_visible_to
 from modelhub.models import BaseModel, Worker
-from modelhub.selectors import base_models, is_ready, workers
+from modelhub.selectors import base_models, is_talkable, workers
 from training.models import TrainingJob
 from training.selectors import jobs_visible_to
 
@@ -65,7 +65,7 @@ def home_of(user: User) -> Home:
         datasets=datasets,
         tuned_jobs=tuned_jobs,
         sessions=sessions,
-        base_models=[(base_model, is_ready(base_model)) for base_model in base_models()],
+        base_models=[(base_model, is_talkable(base_model)) for base_model in base_models()],
         workers=workers(),
     )
 

@@ -1,4 +1,4 @@
-"""The first page, signed in or not, the starter sets, and the way from them to a first job."""
+"""The starter sets, and the way from them to a first job."""
 
 from __future__ import annotations
 
@@ -14,22 +14,12 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from common.http import AuthenticatedRequest, HtmxRequest
-from common.partials import render_partial
-from courses.selectors import home_of
-from courses.services import use_starter_set
+from common.http import AuthenticatedRequest
+from courses.services.starter_sets import use_starter_set
 from courses.starter import DEFAULT_LANGUAGE, FIRST_LEVEL, Part, starter_levels, starter_offers
 
 LEVELS_BY_TEXT = {str(level): level for level in starter_levels()}
 PARTS: dict[str, Part] = {part: part for part in get_args(Part)}
-
-
-@require_safe
-def home(request: HtmxRequest) -> HttpResponse:
-    """What to do next and how everything stands; for strangers, what this is."""
-    if not request.user.is_authenticated:
-        return render(request, "landing.html")
-    return render_partial(request, "home.html", "home-jobs", {"home": home_of(request.user)})
 
 
 @login_required

@@ -1,0 +1,1 @@
+"""Courses as files: reading them, saying what is wrong with them, and publishing them as versions."""

@@ -1,0 +1,1 @@
+"""Legal changes of a person's progress: it only ever grows."""

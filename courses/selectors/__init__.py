@@ -1,0 +1,1 @@
+"""Reads of courses, scoped to a user."""

@@ -1,0 +1,1 @@
+"""What people ask of courses: changes, each in one transaction."""

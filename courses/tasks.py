@@ -1,0 +1,13 @@
+"""Celery entry points of courses."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+
+@shared_task(name="courses.verify")
+def verify(user_id: int) -> None:
+    """Something of the person's changed: look at the steps that they have open."""
+    from courses.execution.verifying import verify_person
+
+    verify_person(user_id)

@@ -1,0 +1,54 @@
+"""What the templates of courses ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import template
+from django.utils.translation import get_language
+
+from courses.selectors.pages import StepRow
+from courses.selectors.progress import CourseStanding, StepStanding
+from courses.starter import DEFAULT_LANGUAGE
+
+register = template.Library()
+
+
+@register.simple_tag
+def course_title(course: CourseStanding) -> str:
+    return course.content.about.title.text(_language())
+
+
+@register.simple_tag
+def lesson_rows(course: CourseStanding) -> list[StepRow]:
+    """The table of contents beside a step."""
+    return [
+        StepRow(
+            item.step.key,
+            item.step.text(_language()).title,
+            item.step.kind,
+            item.step.minutes,
+            item.step.required,
+            item.standing,
+        )
+        for item in course.steps
+    ]
+
+
+@register.simple_tag
+def next_key(course: CourseStanding, item: StepStanding) -> str:
+    """The step that follows, or the first open one where the next is locked; empty after the last."""
+    keys = [other.step.key for other in course.steps]
+    index = keys.index(item.step.key)
+    following = next((other for other in course.steps[index + 1 :] if other.is_open), None)
+    return following.step.key if following else ""
+
+
+@register.filter
+def get_item(values: Mapping[str, Any], key: str) -> Any:
+    return values.get(key, "")
+
+
+def _language() -> str:
+    return get_language() or DEFAULT_LANGUAGE

@@ -1,0 +1,61 @@
+"""The list of courses, a course, and beginning it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import get_language
+from django.views.decorators.http import require_POST, require_safe
+
+from common.errors import ConflictError, NotFoundError
+from common.http import AuthenticatedRequest
+from courses.selectors.pages import catalogue, entry_of, step_rows
+from courses.selectors.progress import get_course
+from courses.services.enrolling import begin_course
+from courses.starter import DEFAULT_LANGUAGE
+
+
+def page_language() -> str:
+    return get_language() or DEFAULT_LANGUAGE
+
+
+@login_required
+@require_safe
+def course_list(request: AuthenticatedRequest) -> HttpResponse:
+    entries = catalogue(request.user, page_language())
+    return render(request, "courses/course_list.html", {"entries": entries})
+
+
+@login_required
+@require_safe
+def course_detail(request: AuthenticatedRequest, slug: str) -> HttpResponse:
+    try:
+        course = get_course(slug)
+    except NotFoundError as error:
+        raise Http404(error.message) from error
+    entry = entry_of(request.user, course, page_language())
+    if entry is None:
+        raise Http404
+    language = page_language()
+    context = {
+        "entry": entry,
+        "outcomes": entry.content.about.outcomes.texts(language),
+        "steps": step_rows(entry, language),
+    }
+    return render(request, "courses/course_detail.html", context)
+
+
+@login_required
+@require_POST
+def course_begin(request: AuthenticatedRequest, slug: str) -> HttpResponse:
+    try:
+        course = get_course(slug)
+        enrolment, _is_new = begin_course(request.user, course)
+    except NotFoundError as error:
+        raise Http404(error.message) from error
+    except ConflictError as error:
+        messages.warning(request, str(error.message))
+        return redirect("courses:course_detail", slug)
+    return redirect("courses:course_resume", enrolment.course.slug)

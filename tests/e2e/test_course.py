@@ -1,0 +1,148 @@
+"""The first course from its first page to its last, by a student who does what it asks for."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from courses.catalogue.reading import read_course
+from courses.catalogue.schema import Step
+from tests.e2e.conftest import Visitor
+from tests.e2e.product import ROOT
+from tests.e2e.test_main_flow import (
+    JAPANESE,
+    JOB_ADDRESS,
+    LEVEL_1,
+    ask,
+    sign_up,
+    upload_dataset,
+    wait_until_trained,
+)
+
+pytestmark = pytest.mark.e2e
+CONTENT = read_course(ROOT / "courses" / "content" / "level-1")
+READING_LIMIT_MILLISECONDS = 60_000
+OWN_ANSWER = "Fuji is exactly as tall as my grandmother's stories."
+
+
+def begin(page: Page) -> None:
+    page.goto("/courses/")
+    page.locator("form[action$='/courses/level-1/begin/'] button").first.click()
+    page.wait_for_url("**/courses/level-1/steps/welcome/")
+
+
+def go_on(page: Page) -> None:
+    """To the next step, once this one is passed."""
+    link = page.locator("#step-checks .card__footer a.button--primary")
+    expect(link).to_be_visible(timeout=READING_LIMIT_MILLISECONDS)
+    link.click()
+
+
+def answer(page: Page, step: Step) -> None:
+    for question in step.questions:
+        name = f"q-{question.key}"
+        if question.kind == "number":
+            page.fill(f"[name={name}]", f"{question.answer:g}")
+        for option in question.options:
+            if option.right:
+                page.check(f"[name={name}][value={option.key}]")
+    page.locator("#questions button[type=submit]").click()
+
+
+def act(page: Page) -> None:
+    """Press the button that leads to the real page."""
+    page.locator(".lesson__action a").click()
+
+
+def come_back(page: Page) -> None:
+    page.locator(".lesson-return a").click()
+
+
+def prepare_dataset(page: Page, folder: Path) -> None:
+    records = [json.loads(line) for line in LEVEL_1.read_text(encoding="utf-8").splitlines()]
+    records[0]["output"] = OWN_ANSWER
+    file = folder / "mine.jsonl"
+    file.write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
+    upload_dataset(page, file, "Mine")
+
+
+def train(page: Page) -> None:
+    act(page)
+    page.wait_for_url("**/training/new/**")
+    page.fill("[name=prediction]", "The loss will fall below one within fifteen steps.")
+    page.locator("#start-button").click()
+    page.wait_for_url(JOB_ADDRESS)
+    wait_until_trained(page)
+
+
+def talk(page: Page) -> None:
+    act(page)
+    page.wait_for_url("**/chat/new/**")
+    page.locator("form.new-chat button[type=submit]").click()
+    page.wait_for_url(re.compile(r"/chat/[0-9a-f-]{36}/$"))
+    for question in ("How tall is Mount Fuji?", "What is sushi?", "How do I boil an egg?"):
+        ask(page, question)
+
+
+def test_a_student_passes_the_first_course(visit: Callable[..., Visitor], tmp_path: Path) -> None:
+    visitor = visit("en", viewport={"width": 1280, "height": 800})
+    page = visitor.page
+    sign_up(page, "course-en")
+    begin(page)
+    for step in CONTENT.steps:
+        page.wait_for_url(f"**/courses/level-1/steps/{step.key}/")
+        expect(page.locator("h1")).to_have_text(step.text("en").title)
+        visitor.check_accessible()
+        address = page.url
+        match step.key:
+            case "your-data":
+                prepare_dataset(page, tmp_path)
+                page.goto(address)
+            case "train":
+                train(page)
+                come_back(page)
+            case "talk":
+                talk(page)
+                come_back(page)
+            case "look-back":
+                page.fill(
+                    "#reflection-text",
+                    "I expected a loss below one. In my job it fell from about five to nearly zero, and the tuned "
+                    "model gave my own sentence about Mount Fuji, which the base model did not know.",
+                )
+                page.locator(".reflection [name=jobs]").first.check()
+                page.locator(".reflection button[type=submit]").click()
+            case _ if step.kind == "quiz":
+                answer(page, step)
+        go_on(page)
+    page.wait_for_url("**/courses/level-1/")
+    expect(page.locator("progress").first).to_have_attribute("value", "100")
+
+
+def test_the_course_speaks_japanese_on_a_phone(visit: Callable[..., Visitor]) -> None:
+    visitor = visit("ja", viewport={"width": 360, "height": 800})
+    page = visitor.page
+    sign_up(page, "course-ja")
+    begin(page)
+    for step in CONTENT.steps[:4]:
+        page.wait_for_url(f"**/courses/level-1/steps/{step.key}/")
+        expect(page.locator("h1")).to_have_text(step.text("ja").title)
+        assert JAPANESE.search(page.locator("#step-checks").inner_text())
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 360
+        visitor.check_accessible()
+        if step.kind == "quiz":
+            wrong = next(option for option in step.questions[0].options if not option.right)
+            page.check(f"[name=q-{step.questions[0].key}][value={wrong.key}]")
+            page.locator("#questions button[type=submit]").click()
+            expect(page.locator(".quiz__fault").first).to_be_visible()
+            answer(page, step)
+        go_on(page)
+    page.go_back()
+    page.reload()
+    expect(page.locator("#step-checks .badge--success")).to_be_visible()
