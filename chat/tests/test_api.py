@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -32,6 +32,8 @@ from chat.tests.factories import (
 from training.tests.factories import make_base_model, make_completed_job, make_training_job
 
 SignIn = Callable[[User], Client]
+NOWHERE = UUID(int=7)
+"""Nothing has this id; the same one in every test process."""
 
 
 def _bearer(user: User) -> dict[str, str]:
@@ -191,8 +193,8 @@ def test_a_foreign_chat_is_not_found(
     [
         ("get", "sessions"),
         ("post", "sessions"),
-        ("get", f"sessions/{uuid4()}/messages"),
-        ("delete", f"sessions/{uuid4()}"),
+        ("get", f"sessions/{NOWHERE}/messages"),
+        ("delete", f"sessions/{NOWHERE}"),
         ("post", "generate"),
         ("get", "completed-jobs"),
     ],

@@ -7,7 +7,7 @@ import re
 from courses.starter import CONTENT_FOLDER
 
 DIRECTIVE = re.compile(r"^\[\[(figure|widget|action)(?::([a-z0-9-]+))?\]\]$", re.MULTILINE)
-WIDGETS = frozenset({"overfit", "rank"})
+WIDGETS = frozenset({"overfit", "rank", "schedule"})
 FIGURES = CONTENT_FOLDER / "figures"
 
 

@@ -78,4 +78,51 @@ for (const widget of document.querySelectorAll("[data-widget=overfit]")) {
   showOverfit(widget);
 }
 
+function rateAt(step, steps, warmSteps, schedule) {
+  // As engine/training/schedule.py has it, for a full rate of 1.
+  if (step <= warmSteps) {
+    return step / warmSteps;
+  }
+  const share = (step - 1 - warmSteps) / (steps - warmSteps);
+  const factors = { constant: 1, linear: 1 - share, cosine: (1 + Math.cos(Math.PI * share)) / 2 };
+  return factors[schedule];
+}
+
+function pointOf(rate, index) {
+  return `${(53.1 + 9.1 * index).toFixed(1)},${(190 - 160 * rate).toFixed(1)}`;
+}
+
+function showSchedule(widget) {
+  const steps = Number(widget.dataset.steps);
+  const warmUp = Number(widget.querySelector("input[type=range]").value);
+  const warmSteps = Math.min(Math.round((steps * warmUp) / 100), steps - 1);
+  const chosen = widget.querySelector("input[type=radio]:checked").value;
+  const format = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 1 });
+  for (const curve of widget.querySelectorAll("[data-curve]")) {
+    const schedule = curve.dataset.curve;
+    const rates = Array.from({ length: steps }, (_, index) =>
+      rateAt(index + 1, steps, warmSteps, schedule),
+    );
+    const points = rates.map(pointOf).join(" ");
+    curve.setAttribute("points", points);
+    curve.classList.toggle("figure__curve--other", schedule !== chosen);
+    if (schedule !== chosen) {
+      continue;
+    }
+    // Drawn last, it lies above the others.
+    curve.parentNode.append(curve);
+    widget.querySelector("[data-area]").setAttribute("points", `53.1,190 ${points} 408,190`);
+    const way = rates.reduce((sum, rate) => sum + rate, 0) / steps;
+    widget.querySelector("[data-last]").textContent = format.format(100 * rates.at(-1));
+    widget.querySelector("[data-way]").textContent = format.format(Math.round(100 * way));
+  }
+  widget.querySelector("[data-warm-up]").textContent = format.format(warmUp);
+  widget.querySelector("[data-warm-steps]").textContent = format.format(warmSteps);
+}
+
+for (const widget of document.querySelectorAll("[data-widget=schedule]")) {
+  widget.addEventListener("input", () => showSchedule(widget));
+  showSchedule(widget);
+}
+
 keepBeating();
