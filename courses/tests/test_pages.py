@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +40,40 @@ def test_a_course_is_begun_and_gone_on_with(tmp_path: Path, client: Client) -> N
     shown = client.get(step_url("hello")).content.decode()
     assert "The step hello" in shown
     assert "Some text." in shown
+
+
+def test_every_form_of_a_course_carries_its_token(tmp_path: Path, student: User) -> None:
+    publish_sample(tmp_path, {"quiz": QUIZ})
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(student)
+    for address in (
+        reverse("courses:course_list"),
+        reverse("courses:course_detail", args=["sample"]),
+    ):
+        token = _token_of(browser, address, "/begin/")
+        begun = browser.post(
+            reverse("courses:course_begin", args=["sample"]), {"csrfmiddlewaretoken": token}
+        )
+        assert begun.status_code == 302
+        Enrolment.objects.all().delete()
+    enrol(student, "sample")
+    for end in ("/quiz/", "/check/"):
+        token = _token_of(browser, step_url("quiz"), end)
+        answer = browser.post(
+            step_url("quiz", f"step_{end.strip('/')}"), {"csrfmiddlewaretoken": token}
+        )
+        assert answer.status_code in (302, 422)
+
+
+def _token_of(browser: Client, address: str, end: str) -> str:
+    """The token in the form of a page whose address ends so."""
+    page = browser.get(address).content.decode()
+    found = re.search(
+        rf'action="[^"]*{end}"[^>]*>\s*<input type="hidden" name="csrfmiddlewaretoken" value="([^"]+)"',
+        page,
+    )
+    assert found is not None, address
+    return found[1]
 
 
 def test_a_locked_step_leads_back_to_the_course(
