@@ -111,7 +111,7 @@ def course_detail(request: HttpRequest, slug: str) -> dict[str, Any]:
 def course_begin(request: HttpRequest, slug: str) -> Status[dict[str, Any]]:
     """200 when it was begun before."""
     user = current_user(request)
-    _enrolment, is_new = begin_course(user, get_course(slug))
+    _enrolment, is_new = begin_course(user, get_course(user, slug))
     return Status(201 if is_new else 200, _detail(user, slug))
 
 
@@ -149,7 +149,7 @@ def cohort_progress(request: HttpRequest, cohort_id: UUID) -> list[dict[str, Any
 
 
 def _detail(user: User, slug: str) -> dict[str, Any]:
-    course = get_course(slug)
+    course = get_course(user, slug)
     entry = next(entry for entry in catalogue(user, _language()) if entry.course == course)
     return _course(entry) | {"steps": _steps(entry)}
 

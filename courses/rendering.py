@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 from chat.rendering import render_markdown
 from courses.catalogue.directives import DIRECTIVE, FIGURES
 
+_HEADING = re.compile(r"(</?h)([3-6])\b")
 _SLOT = re.compile(r"\{\{ ([a-z0-9_]+) \}\}")
 
 Kind = Literal["text", "figure", "widget", "action"]
@@ -70,4 +71,10 @@ def _texts(path: Path) -> dict[str, dict[str, str]]:
 
 def _add_text(parts: list[Part], text: str) -> None:
     if text.strip():
-        parts.append(Part("text", render_markdown(text.strip())))
+        html = _HEADING.sub(_raised, render_markdown(text.strip()))
+        parts.append(Part("text", mark_safe(html)))  # noqa: S308 - what was safe, with other levels of headings
+
+
+def _raised(heading: re.Match[str]) -> str:
+    """A reply's headings begin two levels lower, below those of a conversation."""
+    return f"{heading[1]}{int(heading[2]) - 2}"

@@ -206,6 +206,7 @@ class CourseFile(Content):
 
     slug: str = Key
     level: int = Field(ge=1, le=9)
+    draft: bool = False
     minutes: int = Field(ge=1)
     requires: tuple[str, ...] = ()
     title: Bilingual

@@ -80,15 +80,11 @@ def job_loss_dropped(situation: Situation, wanted: JobLossDropped) -> Finding:
 
 def job_eval_gain(situation: Situation, wanted: JobEvalGain) -> Finding:
     def check(job: TrainingJob) -> Finding:
-        if job.baseline_loss is None or job.eval_loss is None:
+        loss = _loss_of_kept_adapter(job)
+        if job.baseline_loss is None or loss is None:
             return failed("job_no_held_out", observed={"name": job.name})
-        gain = job.baseline_loss - job.eval_loss
-        observed = {
-            "name": job.name,
-            "baseline": job.baseline_loss,
-            "loss": job.eval_loss,
-            "gain": gain,
-        }
+        gain = job.baseline_loss - loss
+        observed = {"name": job.name, "baseline": job.baseline_loss, "loss": loss, "gain": gain}
         if gain < wanted.min_nats:
             return failed("job_small_gain", observed=observed, wanted={"gain": wanted.min_nats})
         return passed(proof_of(job, **observed), **observed)
@@ -226,6 +222,16 @@ def _unfit_settings(job: TrainingJob, wanted: JobCompleted) -> dict[str, Any]:
 
 def _has_held_out(job: TrainingJob) -> bool:
     return job.eval_dataset_version_id is not None or job.training.eval_fraction > 0
+
+
+def _loss_of_kept_adapter(job: TrainingJob) -> float | None:
+    """The held-out loss of what the job left: its best one or its last, as its settings say."""
+    if job.eval_loss is None or job.training.kept_adapter == "last":
+        return job.eval_loss
+    measured = job.metric_points.filter(step__gt=0, eval_loss__isnull=False)
+    return min(
+        [job.eval_loss, *(loss for loss in measured.values_list("eval_loss", flat=True) if loss)]
+    )
 
 
 def _loss_dropped(job: TrainingJob, ratio: float) -> Finding:

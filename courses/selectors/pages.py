@@ -20,7 +20,13 @@ from courses.models import (
 )
 from courses.rendering import Part, parts_of
 from courses.selectors.content import content_of, newest_version
-from courses.selectors.progress import CourseStanding, Standing, StepStanding, standing_of
+from courses.selectors.progress import (
+    CourseStanding,
+    Standing,
+    StepStanding,
+    offered_courses,
+    standing_of,
+)
 from courses.wording.checks import check_title
 from courses.wording.reasons import reason_sentence
 from training.models import TrainingJob
@@ -124,7 +130,7 @@ def catalogue(user: User, language: str) -> list[CatalogueEntry]:
         )
     }
     entries = []
-    for course in Course.objects.filter(is_offered=True):
+    for course in offered_courses(user):
         enrolment, taken = enrolments.get(course.pk), pinned.get(course.pk)
         try:
             content = _content(course, enrolment, taken)

@@ -36,7 +36,7 @@ def publish(content: CourseContent) -> CourseVersion | None:
     digest = manifest_digest(manifest)
     about = content.about
     course, _is_new = Course.objects.update_or_create(
-        slug=about.slug, defaults={"level": about.level, "is_offered": True}
+        slug=about.slug, defaults={"level": about.level, "is_offered": not about.draft}
     )
     course = Course.objects.select_for_update().get(pk=course.pk)
     newest = course.versions.order_by("-number").first()

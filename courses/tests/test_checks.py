@@ -288,7 +288,11 @@ def test_held_out_gain_needs_held_out_examples(ask: Ask, student: User) -> None:
     assert ask("job.eval_gain", min_nats=0.1).reason == "job_no_held_out"
     TrainingJob.objects.filter(pk=job.pk).update(baseline_loss=2.0, eval_loss=1.95)
     assert ask("job.eval_gain", min_nats=0.1).reason == "job_small_gain"
-    TrainingJob.objects.filter(pk=job.pk).update(eval_loss=1.5)
+    MetricPoint.objects.filter(job=job, step=20).update(eval_loss=1.5)
+    kept = job.training_config
+    TrainingJob.objects.filter(pk=job.pk).update(training_config=kept | {"kept_adapter": "last"})
+    assert not is_passed(ask("job.eval_gain", min_nats=0.1))
+    TrainingJob.objects.filter(pk=job.pk).update(training_config=kept | {"kept_adapter": "best"})
     assert is_passed(ask("job.eval_gain", min_nats=0.1))
 
 

@@ -15,7 +15,7 @@ from courses.models import Course, Enrolment, QuizAnswer, StepProgress
 from courses.selectors.content import content_of
 from courses.services.publishing import publish_courses
 from courses.tests.factories import enrol, publish_sample
-from courses.tests.writing import HELLO, QUIZ
+from courses.tests.writing import HELLO, QUIZ, write_course
 from training.tests.factories import make_completed_job
 
 pytestmark = pytest.mark.django_db
@@ -74,6 +74,18 @@ def _token_of(browser: Client, address: str, end: str) -> str:
     )
     assert found is not None, address
     return found[1]
+
+
+def test_a_draft_is_there_for_instructors_only(
+    tmp_path: Path, client: Client, instructor: User, client_of: Callable[[User], Client]
+) -> None:
+    write_course(tmp_path / "sample", {"draft": True})
+    publish_courses(tmp_path)
+    address = reverse("courses:course_list")
+    assert "Sample" not in client.get(address).content.decode()
+    assert client.get(reverse("courses:course_detail", args=["sample"])).status_code == 404
+    assert client.post(reverse("courses:course_begin", args=["sample"])).status_code == 404
+    assert "Sample" in client_of(instructor).get(address).content.decode()
 
 
 def test_a_locked_step_leads_back_to_the_course(

@@ -32,7 +32,7 @@ def course_list(request: AuthenticatedRequest) -> HttpResponse:
 @require_safe
 def course_detail(request: AuthenticatedRequest, slug: str) -> HttpResponse:
     try:
-        course = get_course(slug)
+        course = get_course(request.user, slug)
     except NotFoundError as error:
         raise Http404(error.message) from error
     entry = entry_of(request.user, course, page_language())
@@ -51,7 +51,7 @@ def course_detail(request: AuthenticatedRequest, slug: str) -> HttpResponse:
 @require_POST
 def course_begin(request: AuthenticatedRequest, slug: str) -> HttpResponse:
     try:
-        course = get_course(slug)
+        course = get_course(request.user, slug)
         enrolment, _is_new = begin_course(request.user, course)
     except NotFoundError as error:
         raise Http404(error.message) from error
