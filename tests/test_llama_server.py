@@ -13,7 +13,7 @@ from django.conf import LazySettings
 
 from accounts.models import User
 from chat.backends import close_backends
-from chat.execution.desk import Desk
+from chat.execution.desks import Desk
 from chat.models import ChatSession, Reply
 from chat.services.opening import create_session
 from chat.services.sending import cancel_replies, send_message

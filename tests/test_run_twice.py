@@ -5,6 +5,7 @@ Nothing is mocked: real rows and files, the real engine on a tiny model. A task 
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import uuid
 from collections import Counter
@@ -29,9 +30,15 @@ from accounts.mailing import send_waiting_mails
 from accounts.models import Notification, User
 from chat import lifecycle as chat_lifecycle
 from chat.execution import close_desk, desk
-from chat.models import ChatSession, Reply
+from chat.models import ChatSession, PromptRun, Reply
 from chat.services.opening import create_session
+from chat.services.prompt_runs import cancel_run, delete_run
 from chat.tests.factories import make_answer, make_base_session, make_message, reply_of, start_reply
+from chat.tests.prompt_factories import answer_all, answer_reply, make_run, waiting_replies
+from courses.models import CheckResult, Evidence, ScoreEvent, StepProgress
+from courses.services.reading import open_step
+from courses.tests.factories import enrol, publish_sample
+from courses.tests.writing import HELLO
 from datasets_app.execution import sweep_imports
 from datasets_app.models import Dataset, DatasetImport
 from datasets_app.selectors import latest_version
@@ -43,8 +50,10 @@ from engine.tests.factories import make_tiny_base_model
 from llmlora_site.celery import app
 from llmlora_site.patrol import Patrol
 from modelhub.execution import close_engine
-from modelhub.models import BaseModel
+from modelhub.models import BaseModel, ModelPull
+from modelhub.pulling_execution import wait_pulls_ended
 from modelhub.services import sync_base_models
+from modelhub.tests.ollama_server import running_ollama
 from training import lifecycle
 from training.execution import sweep_artifacts, sweep_work_folders
 from training.models import Adapter, MetricPoint, TrainingEvent, TrainingJob
@@ -53,6 +62,7 @@ from training.tests.factories import make_completed_job, make_running_job, make_
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROWS = 3000
+PULLED = "tiny:latest"
 PLACES = ("jobs", "imports", "datasets")
 
 Run = Callable[[Callable[[], object]], None]
@@ -97,6 +107,7 @@ def deliver(name: str, argument: str) -> None:
     app.tasks[name].apply(args=[argument], throw=True)
     # The message only wakes the desk, which answers in threads of its own.
     assert desk().wait_idle(60)
+    wait_pulls_ended(60)
 
 
 @contextmanager
@@ -133,9 +144,19 @@ def _files_below(prefix: str) -> Iterator[str]:
 @pytest.fixture(scope="module", autouse=True)
 def _engine() -> Iterator[None]:
     make_tiny_base_model(settings.LLMLORA_HOME.local_models / "tiny")
+    app.loader.import_default_modules()
     yield
     close_desk()
     close_engine()
+
+
+@pytest.fixture(autouse=True)
+def _ollama(settings: LazySettings) -> Iterator[None]:
+    """In place of the remote service, a server that speaks as it does."""
+    with running_ollama() as (server, address):
+        server.library[PULLED] = [1000, 20]
+        settings.OLLAMA_URL = address
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -309,6 +330,96 @@ def discarded_import(owner: User) -> str:
     return import_id
 
 
+# --- a run of a prompt set ------------------------------------------------------------------------
+
+
+def waiting_run(owner: User) -> str:
+    """All that was put is answered, and nobody has said so."""
+    run = make_run(owner, count=6)
+    for reply in waiting_replies(run):
+        answer_reply(reply, "Class 3B.")
+    return str(run.pk)
+
+
+def assert_advanced_once(run_id: str) -> None:
+    run = PromptRun.objects.get(pk=run_id)
+    texts = list(run.session.messages.values_list("text", flat=True))
+    assert len(set(texts)) == len(texts) == run.next_item
+    takes = Reply.objects.filter(message__session=run.session)
+    keys = list(takes.values_list("message", "answerer", "take"))
+    assert len(set(keys)) == len(keys)
+
+
+def completed_run(owner: User) -> str:
+    return str(answer_all(make_run(owner)).pk)
+
+
+def cancelled_run(owner: User) -> str:
+    run = make_run(owner)
+    assert cancel_run(run)
+    deliver("chat.advance_run", str(run.pk))
+    return str(run.pk)
+
+
+def deleted_run(owner: User) -> str:
+    run_id = cancelled_run(owner)
+    delete_run(PromptRun.objects.get(pk=run_id))
+    return run_id
+
+
+# --- a pull of a model ----------------------------------------------------------------------------
+
+
+def waiting_pull(owner: User) -> str:
+    return str(ModelPull.objects.create(name=PULLED, requested_by=owner).pk)
+
+
+def assert_pulled_once(pull_id: str) -> None:
+    pull = ModelPull.objects.get(pk=pull_id)
+    assert (pull.status, pull.error_code) == (ModelPull.Status.COMPLETED, "")
+
+
+def ended_pull(owner: User) -> str:
+    pull = ModelPull.objects.create(
+        name=PULLED, requested_by=owner, status=ModelPull.Status.CANCELLED
+    )
+    return str(pull.pk)
+
+
+def deleted_pull(owner: User) -> str:
+    return str(uuid.uuid4())
+
+
+# --- a step of a course ---------------------------------------------------------------------------
+
+
+def open_step_with_its_job(owner: User) -> str:
+    step = HELLO | {"checks": [{"key": "job", "is": "job.completed"}]}
+    with tempfile.TemporaryDirectory() as folder:
+        publish_sample(Path(folder), {"train": step})
+    enrolment = enrol(owner, "sample")
+    open_step(enrolment, "train")
+    make_completed_job(owner)
+    return str(owner.pk)
+
+
+def assert_passed_once(user_id: str) -> None:
+    assert StepProgress.objects.get(enrolment__user=user_id).state == "passed"
+    assert (
+        ScoreEvent.objects.count() == Evidence.objects.count() == CheckResult.objects.count() == 1
+    )
+
+
+def passed_step(owner: User) -> str:
+    user_id = open_step_with_its_job(owner)
+    deliver("courses.verify", user_id)
+    return user_id
+
+
+def in_no_course(owner: User) -> str:
+    return str(owner.pk)
+
+
 # --- the tasks ------------------------------------------------------------------------------------
 
 
@@ -358,12 +469,26 @@ CASES = {
             "discarded": discarded_import,
         },
     ),
+    "chat.advance_run": Case(
+        waiting_run,
+        assert_advanced_once,
+        {"completed": completed_run, "cancelled": cancelled_run, "deleted": deleted_run},
+    ),
+    "modelhub.pull_model": Case(
+        waiting_pull, assert_pulled_once, {"cancelled": ended_pull, "deleted": deleted_pull}
+    ),
+    "courses.verify": Case(
+        open_step_with_its_job,
+        assert_passed_once,
+        {"passed": passed_step, "in no course": in_no_course},
+    ),
 }
+POKED = ("training.run_waiting_jobs", "chat.answer", "datasets_app.run_import")
+"""Tasks whose lost messages the patrol makes good by the same function."""
 OVER = [(name, state) for name, case in CASES.items() for state in case.over]
 
 
 def test_every_task_has_a_case() -> None:
-    app.loader.import_default_modules()
     registered = {name for name in app.tasks if not name.startswith("celery.")}
     assert registered == set(CASES)
 
@@ -391,7 +516,7 @@ def test_a_message_that_comes_late_changes_nothing(name: str, state: str, studen
 def test_what_a_patrol_finds_and_a_message_tells_is_done_once(twice: Run, student: User) -> None:
     """The patrols of two workers find the rows just as their messages arrive."""
     old = timezone.now() - timedelta(seconds=10)
-    arguments = {name: case.waiting(student) for name, case in CASES.items()}
+    arguments = {name: CASES[name].waiting(student) for name in POKED}
     Reply.objects.update(created_at=old)
     DatasetImport.objects.update(created_at=old)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from modelhub.lifecycle import worker_name
 
 if TYPE_CHECKING:
-    from chat.execution.desk import Desk
+    from chat.execution.desks import Desk
 
 CLOSE_SECONDS = 10.0
 """The engine ends an answer after the step at hand, and one write tells of all."""
@@ -20,7 +20,7 @@ _desk: Desk | None = None
 def desk() -> Desk:
     """The desk of this worker, opened at its first use."""
     # The desk needs the back ends, which need the specs of this package: while it is imported, there is no desk yet.
-    from chat.execution.desk import Desk  # noqa: PLC0415
+    from chat.execution.desks import Desk  # noqa: PLC0415
 
     global _desk
     with _lock:

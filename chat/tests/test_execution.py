@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 
 from accounts.models import User
-from chat.execution.desk import Desk
+from chat.execution.desks import Desk
 from chat.models import ChatSession, Reply
 from chat.services.opening import create_session
 from chat.services.sending import send_message

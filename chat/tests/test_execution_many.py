@@ -16,7 +16,7 @@ import modelhub.execution
 from accounts.models import User
 from chat import lifecycle
 from chat.execution.answering import Answering
-from chat.execution.desk import Desk
+from chat.execution.desks import Desk
 from chat.execution.writer import ReplyWriter, flush_interval_seconds
 from chat.models import ChatSession, Reply
 from chat.services.opening import create_session

@@ -11,7 +11,7 @@ import pytest
 from accounts.models import User
 from chat import lifecycle
 from chat.backends.ollama import OllamaBackend
-from chat.execution.desk import Desk
+from chat.execution.desks import Desk
 from chat.models import ChatSession, Reply
 from chat.sentences import failure_sentence
 from chat.services.opening import create_session

@@ -12,7 +12,7 @@ from django.conf import LazySettings
 from django.test import Client
 
 from accounts.models import User
-from chat.execution.desk import Desk
+from chat.execution.desks import Desk
 from chat.models import ChatSession, Reply
 from chat.queueing import next_replies
 from chat.server_sentences import remote_sentence

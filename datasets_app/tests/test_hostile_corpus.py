@@ -43,7 +43,8 @@ from engine.models.cache import find_prepared
 pytestmark = pytest.mark.django_db
 ADDRESS = "/api/datasets/upload"
 BOUNDARY = b"hostile-boundary"
-MOST_SECONDS = 2.0
+MOST_SECONDS = 4.0
+"""Of a processor that others use as well; alone none takes two."""
 MOST_GROWTH_BYTES = 64 * 1024 * 1024
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 

@@ -92,14 +92,14 @@ CASES = {
         lora={"r": 16, "alpha": 32},
         also=frozenset({"too_little_data"}),
     ),
-    "rate too high": Case("unstable", rule(40), {"learning_rate": 5e-2} | WILD),
+    "rate too high": Case("unstable", rule(40), {"learning_rate": 7e-2} | WILD),
     "one mixed example a step": Case(
         "unstable",
         rule(20) + chance(20),
         {"learning_rate": 3e-3, "num_epochs": 3, "batch_size": 1},
     ),
     "alpha and rate far too high": Case(
-        "diverged", rule(40), {"learning_rate": 1e-1} | WILD, lora={"r": 8, "alpha": 512}
+        "diverged", rule(40), {"learning_rate": 1e-1} | WILD, lora={"r": 8, "alpha": 1024}
     ),
     "all answers cut": Case(
         "never_learned_to_stop",
