@@ -119,6 +119,8 @@ class Benchmark:
         """Open the engine's rooms, each precision in a process of its own."""
         report.chosen = self.processes.get("room", "float32").call("choice")["precision"]
         report.product_rows = (1, 4, 8, 16, 30)
+        if "ours-llama" in self._options.arms:
+            self.processes.get("room", "llama.cpp").call("prepare_llama", folder=str(self._folder))
         for precision, name in OURS.items():
             if name not in self._options.arms:
                 continue

@@ -26,6 +26,7 @@ ARMS = (
     Arm("ours-float32", "ours, float32", "room", {"precision": "float32"}),
     Arm("ours-bfloat16", "ours, bfloat16", "room", {"precision": "bfloat16"}),
     Arm("ours-int8", "ours, int8", "room", {"precision": "int8"}),
+    Arm("ours-llama", "ours, llama.cpp Q8_0 in process", "room", {"precision": "llama.cpp"}),
     Arm("peft", "PEFT `generate`, one after another", "peft", is_serial=True),
     Arm("peft-batch", "PEFT `generate`, `adapter_names`", "peft", {"is_batched": True}),
     Arm("llama-f32", "llama-server F32", "llama", {"format": "F32"}),
@@ -43,4 +44,5 @@ SAME_PRECISION = {
     "ours-float32": "llama-f32",
     "ours-bfloat16": "llama-f16",
     "ours-int8": "llama-q8",
+    "ours-llama": "llama-q8",
 }

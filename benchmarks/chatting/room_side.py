@@ -9,6 +9,7 @@ import random
 import time
 from dataclasses import asdict
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +18,9 @@ from benchmarks.chatting.plan import PROMPT_TOKENS, STUDENTS, Prompt, Run, Setup
 from benchmarks.training.memory import forget_peak, peak_bytes
 from engine.config import SamplingParams
 from engine.data.records import Turn
+from engine.inference.llama_cpp.files import base_file
+from engine.inference.llama_cpp.model import LlamaModel
+from engine.inference.llama_cpp.room import LlamaRoom
 from engine.inference.room import DecodeRoom
 from engine.models.cache import file_sha256
 from engine.models.chat_precision import FLOAT32, Choice, choose, forced
@@ -75,7 +79,7 @@ class RoomSide:
         # Every answer is drawn to its full length.
         self._resident.chat_format.stop_ids = frozenset()
         self._choice: Choice = FLOAT32
-        self._room: DecodeRoom | None = None
+        self._room: DecodeRoom | LlamaRoom | None = None
 
     def describe(self) -> dict[str, Any]:
         """This machine as the engine's process sees it."""
@@ -105,6 +109,12 @@ class RoomSide:
             return None
         self._room = DecodeRoom(self._resident, self._choice.linears, precision=precision)
         return _told(self._choice)
+
+    def prepare_llama(self, folder: str) -> None:
+        """Open llama.cpp in this process in place of the room."""
+        file = base_file(Path(folder), self._resident.ref, "Q8_0")
+        threads = torch.get_num_threads()
+        self._room = LlamaRoom(LlamaModel(file), self._resident, Path(folder), threads=threads)
 
     def products(self) -> list[float]:
         """Milliseconds that the products of one decoding step take, for each of PRODUCT_ROWS."""
@@ -138,18 +148,24 @@ class RoomSide:
         assert room is not None
         specs = [self._spec(student, Prompt(**prompt), 1) for student, prompt in enumerate(prompts)]
         for student, spec in enumerate(specs):
-            room.join(f"warm-{student}", spec)
+            self._join(f"warm-{student}", spec)
         while not room.is_idle:
             room.step()
         forget_peak(is_trimmed=False)
         run = Run([[] for _ in prompts], [0] * len(prompts), [""] * len(prompts), 0)
         started = time.perf_counter()
         for student, prompt in enumerate(prompts):
-            room.join(str(student), self._spec(student, Prompt(**prompt), tokens))
+            self._join(str(student), self._spec(student, Prompt(**prompt), tokens))
         while not room.is_idle:
             for event in room.step():
                 _record(run, event, time.perf_counter() - started)
         return Run(run.times, run.tokens, run.texts, peak_bytes())
+
+    def _join(self, work_id: str, spec: GenerationSpec) -> None:
+        if isinstance(self._room, LlamaRoom):
+            self._room.join(work_id, spec, self._resident)
+        elif self._room is not None:
+            self._room.join(work_id, spec)
 
     def memory(self) -> dict[str, int]:
         """Bytes of the process before and after everything was read."""
