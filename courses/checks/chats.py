@@ -93,7 +93,8 @@ def _messages(situation: Situation) -> list[Message]:
 
 
 def _is_done(reply: Reply) -> bool:
-    return reply.status == Reply.Status.COMPLETED and bool(reply.text.strip())
+    """An empty answer is one too: a model that learned much from little may stop at once."""
+    return reply.status == Reply.Status.COMPLETED
 
 
 def _is_own(situation: Situation, reply: Reply) -> bool:

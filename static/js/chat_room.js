@@ -160,6 +160,14 @@ window.htmx.config.wsReconnectDelay = () => {
   const longest = Math.min(LONGEST_RECONNECT_MILLISECONDS, 500 * 2 ** failedConnections);
   return longest * (0.5 + Math.random() / 2);
 };
+// A reply of a turn that this page does not show, or not yet: the turn brings it along when it comes.
+const SLOT = /hx-swap-oob="outerHTML:\[data-slot='([\w-]+)'\]"/;
+
+room.addEventListener("htmx:wsBeforeMessage", (event) => {
+  const slot = SLOT.exec(event.detail.message)?.[1];
+  if (slot && !document.querySelector(`[data-slot='${slot}']`)) event.preventDefault();
+});
+
 room.addEventListener("htmx:wsOpen", (event) => {
   const { event: opened, socketWrapper } = event.detail;
   opened.target.addEventListener("message", () => {
