@@ -18,7 +18,7 @@ from tests.e2e.test_main_flow import (
     JAPANESE,
     JOB_ADDRESS,
     LEVEL_1,
-    ask,
+    REPLY_LIMIT_MILLISECONDS,
     sign_up,
     upload_dataset,
     wait_until_trained,
@@ -86,7 +86,20 @@ def talk(page: Page) -> None:
     page.locator("form.new-chat button[type=submit]").click()
     page.wait_for_url(re.compile(r"/chat/[0-9a-f-]{36}/$"))
     for question in ("How tall is Mount Fuji?", "What is sushi?", "How do I boil an egg?"):
-        ask(page, question)
+        put(page, question)
+
+
+def put(page: Page, question: str) -> None:
+    """Ask, and wait until both models have answered."""
+    turns = page.locator(".turn")
+    before = turns.count()
+    page.fill("#composer_text", question)
+    page.press("#composer_text", "Enter")
+    expect(turns).to_have_count(before + 1)
+    expect(turns.last.locator(".reply")).to_have_count(2)
+    expect(turns.last.locator(".reply[data-active]")).to_have_count(
+        0, timeout=REPLY_LIMIT_MILLISECONDS
+    )
 
 
 def test_a_student_passes_the_first_course(visit: Callable[..., Visitor], tmp_path: Path) -> None:
