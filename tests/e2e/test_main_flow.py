@@ -22,6 +22,8 @@ REPLY_LIMIT_MILLISECONDS = 120_000
 PASSWORD = "a-long-and-quiet-passphrase"
 JOB_ADDRESS = re.compile(r"/training/[0-9a-f-]{36}/$")
 CHAT_ADDRESS = re.compile(r"/chat/[0-9a-f-]{36}/$")
+BEGUN = re.compile(r"\b[1-9]\d* of")
+"""A page that looks twice a second may miss any one step."""
 JAPANESE = re.compile("[\u3041-\u30ff\u4e00-\u9fff]")
 
 
@@ -141,7 +143,7 @@ def test_cancel_is_answered_at_once_and_really_stops(visit: Callable[..., Visito
     upload_dataset(page, LEVEL_1, "Level 1")
     start_job(page, "Never finished", epochs=100)
     expect(page.locator("#job-status .job-progress__text")).to_contain_text(
-        "1 of", timeout=JOB_LIMIT_MILLISECONDS
+        BEGUN, timeout=JOB_LIMIT_MILLISECONDS
     )
     page.locator("#job-actions button[popovertarget=cancel-dialog]").click()
     page.locator("#cancel-dialog button[type=submit]").click()
@@ -156,7 +158,7 @@ def test_stop_keeps_what_was_learned_so_far(visit: Callable[..., Visitor]) -> No
     upload_dataset(page, LEVEL_1, "Level 1")
     start_job(page, "Stopped early", epochs=100)
     expect(page.locator("#job-status .job-progress__text")).to_contain_text(
-        "1 of", timeout=JOB_LIMIT_MILLISECONDS
+        BEGUN, timeout=JOB_LIMIT_MILLISECONDS
     )
     page.locator("#job-actions button[popovertarget=stop-dialog]").click()
     page.locator("#stop-dialog button[type=submit]").click()
