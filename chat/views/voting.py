@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
+from django_htmx.http import HttpResponseClientRefresh
 
 from chat.ballots import answerer_of, ballot_of, tally_of
 from chat.models import Message, Vote
@@ -50,6 +51,9 @@ def session_reveal(request: AuthenticatedRequest, session_id: UUID) -> HttpRespo
         reveal(session, is_vote_needed="without_vote" not in request.POST)
     except DomainError as error:
         notices.error(request, str(error.message))
+    if request.htmx:
+        # What the socket brought has no token of its own; htmx sends that of the page.
+        return HttpResponseClientRefresh()
     return redirect(f"{reverse('chat:session_detail', args=[session.pk])}#chat-votes")
 
 
