@@ -420,9 +420,7 @@ def test_a_check_blocks_those_that_need_it(tmp_path: Path, student: User) -> Non
     assert [finding.outcome for finding in findings.values()] == [Outcome.FAIL, Outcome.BLOCKED]
 
 
-def test_an_error_of_ours_is_no_failure_of_the_student(
-    ask: Ask, student: User, settings: Any
-) -> None:
+def test_an_error_of_ours_is_no_failure_of_the_student(ask: Ask, student: User) -> None:
     version = dataset(student, OWN)
     type(version).objects.filter(pk=version.pk).update(file="gone.jsonl", digest="f" * 64)
     finding = ask("dataset.valid", min_examples=5, edited=True)

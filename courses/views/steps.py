@@ -179,9 +179,10 @@ def _show(
 
 
 def _checks(request: AuthenticatedRequest, enrolment: Enrolment, key: str) -> HttpResponse:
-    item = standing_of(enrolment).of(key)
+    standing = standing_of(enrolment)
+    item = standing.of(key)
     context = {
-        "course": standing_of(enrolment),
+        "course": standing,
         "item": item,
         "checks": shown_checks(enrolment, item, page_language()),
         "beat_seconds": BEAT_SECONDS,
