@@ -179,7 +179,7 @@ def _course(entry: CatalogueEntry) -> dict[str, Any]:
 def _steps(entry: CatalogueEntry) -> list[dict[str, Any]]:
     if entry.standing is not None:
         return [_step(entry.standing.enrolment, item) for item in entry.standing.steps]
-    rows = step_rows(entry, _language())
+    rows = step_rows(entry.content, None, _language())
     return [
         _plain(step) | {"title": row.title, "state": row.standing.value}
         for step, row in zip(entry.content.steps, rows, strict=True)

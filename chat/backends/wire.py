@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -19,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from chat.backends.failures import BROKE_OFF, GARBLED, SILENT, UNREACHABLE, ServerError
+from common.cutting import CutOff
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 3600.0
@@ -103,9 +102,7 @@ class Call:
         self._headers = {"User-Agent": "llmlora", "Content-Type": "application/json"}
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
-        self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
-        self._is_cut = False
+        self._cut_off = CutOff()
 
     @contextmanager
     def post(self, url: str, body: Mapping[str, Any]) -> Iterator[Answer]:
@@ -121,19 +118,12 @@ class Call:
             self._connect(connection)
             yield Answer(self._send(connection, parts.path, body), self._silence_seconds)
         finally:
-            with self._lock:
-                self._socket = None
+            self._cut_off.release()
             connection.close()
 
     def cut(self) -> None:
         """End the request under way, and let no other begin. From any thread; returns at once."""
-        with self._lock:
-            self._is_cut = True
-            if self._socket is not None:
-                # Closing it would wake nobody who waits for its bytes. The method of TLS sockets would take its state
-                # from under the reader's feet.
-                with suppress(OSError):
-                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+        self._cut_off.cut()
 
     def told(self, detail: str) -> str:
         """What a log may hold of it: servers repeat the key that they refuse."""
@@ -145,10 +135,8 @@ class Call:
         except (OSError, ValueError) as error:
             raise ServerError(UNREACHABLE, str(error)) from error
         connection.sock.settimeout(self._silence_seconds)
-        with self._lock:
-            if self._is_cut:
-                raise ServerError(BROKE_OFF, "cut off")
-            self._socket = connection.sock
+        if not self._cut_off.hold(connection.sock):
+            raise ServerError(BROKE_OFF, "cut off")
 
     def _send(self, connection: HTTPConnection, path: str, body: Mapping[str, Any]) -> HTTPResponse:
         text = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")

@@ -165,11 +165,11 @@ class StepRow:
     standing: Standing
 
 
-def step_rows(entry: CatalogueEntry, language: str) -> list[StepRow]:
-    """The steps of a course as they stand for the reader; all but the first locked before it is begun."""
-    standings = (
-        {item.step.key: item.standing for item in entry.standing.steps} if entry.standing else {}
-    )
+def step_rows(
+    content: CourseContent, standing: CourseStanding | None, language: str
+) -> list[StepRow]:
+    """The steps of a course as they stand for the reader; all locked before it is begun."""
+    standings = {item.step.key: item.standing for item in standing.steps} if standing else {}
     return [
         StepRow(
             step.key,
@@ -179,7 +179,7 @@ def step_rows(entry: CatalogueEntry, language: str) -> list[StepRow]:
             step.required,
             standings.get(step.key, Standing.LOCKED),
         )
-        for step in entry.content.steps
+        for step in content.steps
     ]
 
 

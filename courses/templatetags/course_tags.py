@@ -8,7 +8,7 @@ from typing import Any
 from django import template
 from django.utils.translation import get_language
 
-from courses.selectors.pages import StepRow
+from courses.selectors.pages import StepRow, step_rows
 from courses.selectors.progress import CourseStanding, StepStanding
 from courses.starter import DEFAULT_LANGUAGE
 
@@ -23,17 +23,7 @@ def course_title(course: CourseStanding) -> str:
 @register.simple_tag
 def lesson_rows(course: CourseStanding) -> list[StepRow]:
     """The table of contents beside a step."""
-    return [
-        StepRow(
-            item.step.key,
-            item.step.text(_language()).title,
-            item.step.kind,
-            item.step.minutes,
-            item.step.required,
-            item.standing,
-        )
-        for item in course.steps
-    ]
+    return step_rows(course.content, course, _language())
 
 
 @register.simple_tag

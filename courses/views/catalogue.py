@@ -42,7 +42,7 @@ def course_detail(request: AuthenticatedRequest, slug: str) -> HttpResponse:
     context = {
         "entry": entry,
         "outcomes": entry.content.about.outcomes.texts(language),
-        "steps": step_rows(entry, language),
+        "steps": step_rows(entry.content, entry.standing, language),
     }
     return render(request, "courses/course_detail.html", context)
 

@@ -6,13 +6,13 @@ import contextlib
 import json
 import math
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
 from typing import Any
 
+from common.cutting import CutOff
 from modelhub.ollama.address import ollama_address
 from modelhub.ollama.errors import OllamaError, Reason
 
@@ -51,17 +51,12 @@ class Call:
         self._first_seconds = first_seconds
         self._silence_seconds = silence_seconds
         self._due_at = 0.0
-        self._lock = threading.Lock()
         self._socket: socket.socket | None = None
-        self._is_closed = False
+        self._cut_off = CutOff()
 
     def close(self) -> None:
         """End it; from any thread, returns at once. Ollama stops the work of a request that nobody reads."""
-        with self._lock:
-            self._is_closed = True
-            if self._socket is not None:
-                with contextlib.suppress(OSError):
-                    self._socket.shutdown(socket.SHUT_RDWR)
+        self._cut_off.cut()
 
     def lines(self) -> Iterator[Answer]:
         """The objects of the answer, one for each line; none after close().
@@ -78,7 +73,7 @@ class Call:
                 if line.strip():
                     yield _read_object(line)
                     self._due_at = time.monotonic() + self._silence_seconds
-        if rest.strip() and not self._is_closed:
+        if rest.strip() and not self._cut_off.is_cut:
             yield _read_object(rest)
 
     def whole(self) -> Answer:
@@ -104,7 +99,7 @@ class Call:
                         yield chunk
         except (OSError, HTTPException, ValueError) as error:
             # What a socket says that was shut down in the middle depends on the moment.
-            if not self._is_closed:
+            if not self._cut_off.is_cut:
                 raise _failure(error) from error
 
     def _connect(self) -> HTTPConnection:
@@ -115,18 +110,18 @@ class Call:
             connection.connect()
         except (OSError, ValueError) as error:
             raise OllamaError("unreachable", f"{address.public}: {error}") from error
-        with self._lock:
-            self._socket = connection.sock
+        self._socket = connection.sock
+        self._cut_off.hold(connection.sock)
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if address.authorization:
             headers["Authorization"] = address.authorization
         body = None if self._body is None else json.dumps(self._body).encode()
         try:
-            if not self._is_closed:
+            if not self._cut_off.is_cut:
                 connection.request(self._method, f"{address.path}{self._path}", body, headers)
         except OSError as error:
             connection.close()
-            if not self._is_closed:
+            if not self._cut_off.is_cut:
                 raise OllamaError("cut_off", str(error)) from error
         return connection
 
@@ -139,7 +134,7 @@ class Call:
         return response
 
     def _next_chunk(self, response: HTTPResponse) -> bytes:
-        if self._is_closed:
+        if self._cut_off.is_cut:
             return b""
         self._wait_at_most()
         return response.read1(_CHUNK_BYTES)
