@@ -71,7 +71,8 @@ def begin_pulls(pull_ids: Iterable[UUID | str]) -> None:
                 target=_run_in_thread, args=(pull_id,), name=f"pull {pull_id}", daemon=True
             )
             _threads[pull_id] = thread
-        thread.start()
+            # With the lock held: whoever waits for its end may join it.
+            thread.start()
 
 
 def wait_pulls_ended(timeout_seconds: float) -> None:
