@@ -272,9 +272,11 @@ def test_three_models_are_compared_blind_and_then_named(visit: Visit, language: 
     page.keyboard.press("2")
     expect(vote.locator("[aria-pressed=true] .vote__key")).to_have_text("2")
     # The focus is where the vote is, and the next key finds its button from there.
+    expect(vote.locator("button:focus")).to_have_count(1)
     expect(page.locator(".htmx-request")).to_have_count(0)
     page.keyboard.press("0")
     expect(vote.locator("[aria-pressed=true] .vote__key")).to_have_text("0")
+    expect(vote.locator("button:focus")).to_have_count(1)
     expect(page.locator(".htmx-request")).to_have_count(0)
     page.keyboard.press("1")
     expect(vote.locator("[aria-pressed=true] .vote__key")).to_have_text("1")
