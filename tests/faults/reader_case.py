@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from tests.faults.cases import LONG, row, wait_for_end, wait_for_step
+from tests.faults.cases import row, wait_for_end, wait_for_step
 from tests.faults.classroom import Classroom
 from tests.faults.invariants import broken_invariants
 from tests.faults.sockets import LiveSocket
@@ -17,6 +17,8 @@ SLOW_READERS = 20
 SMALL_BUFFER_BYTES = 4096
 MOST_BYTES_EACH = 8 * 2**20
 LATE_SECONDS = 5.0
+# The job must outlast twenty connections being made.
+LONG = {"num_epochs": 100, "batch_size": 1, "gradient_accumulation_steps": 1}
 
 
 def f25_slow_readers(room: Classroom, digest: str) -> list[str]:
@@ -26,16 +28,19 @@ def f25_slow_readers(room: Classroom, digest: str) -> list[str]:
     wait_for_step(job_id)
     web = psutil.Process(room.stack.web.pid)
     before = web.memory_info().rss
+    reader = _Reader(LiveSocket(room, owner, job_id))
+    reader.start()
     with contextlib.ExitStack() as stack:
         for _ in range(SLOW_READERS):
             slow = LiveSocket(room, owner, job_id, as_html=True, buffer_bytes=SMALL_BUFFER_BYTES)
             stack.callback(slow.close)
-        reader = _Reader(LiveSocket(room, owner, job_id))
-        reader.start()
+        was_running = row(job_id).status == "running"
         wait_for_end(room, [job_id])
         reader.join(60)
         grown = web.memory_info().rss - before
     found = broken_invariants(room, [job_id]) + reader.complaints(job_id)
+    if not was_running:
+        found.append("F-25 the job was over before anybody was slow")
     if row(job_id).attempt != 1:
         found.append(f"F-25 the job needed {row(job_id).attempt} attempts")
     if grown > SLOW_READERS * MOST_BYTES_EACH:
