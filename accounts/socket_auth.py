@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from importlib import import_module
 from io import BytesIO
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from channels.db import database_sync_to_async
 from channels.security.websocket import OriginValidator
@@ -114,6 +114,10 @@ def _user_of_session(session_key: str | None) -> User | None:
 
 
 def _language(scope: Scope) -> str:
-    """As LocaleMiddleware chooses for a page: the language cookie, then Accept-Language."""
+    """That of the page, which names it; else as LocaleMiddleware chooses: the language cookie, then Accept-Language."""
+    # A browser may announce another language at the handshake than with its pages: Chromium forgets an emulated one.
+    named = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("language", [""])[-1]
+    if named in dict(settings.LANGUAGES):
+        return named
     request = ASGIRequest({**scope, "method": "GET"}, BytesIO())
     return translation.get_language_from_request(request)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 ORIGIN = (b"origin", b"http://localhost:8000")
 
 
-async def _scope_behind(*headers: tuple[bytes, bytes]) -> dict[str, Any] | None:
+async def _scope_behind(*headers: tuple[bytes, bytes], query: bytes = b"") -> dict[str, Any] | None:
     """The scope that an application behind both checks sees, or None when the socket was refused."""
     seen: list[dict[str, Any]] = []
     sent: list[dict[str, Any]] = []
@@ -32,7 +32,7 @@ async def _scope_behind(*headers: tuple[bytes, bytes]) -> dict[str, Any] | None:
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    scope = {"type": "websocket", "path": "/ws/x", "query_string": b"", "headers": list(headers)}
+    scope = {"type": "websocket", "path": "/ws/x", "query_string": query, "headers": list(headers)}
     await SocketOrigin(SocketAuth(inner))(scope, receive, send)
     assert bool(seen) != bool(sent)
     return seen[0] if seen else None
@@ -150,3 +150,15 @@ async def test_the_language_is_that_of_the_pages() -> None:
 
     assert scope is not None
     assert scope["language"] == "ja"
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"), [(b"as=html&language=ja", "ja"), (b"language=xx", "en")]
+)
+async def test_a_page_names_its_language_because_browsers_may_announce_another(
+    query: bytes, expected: str
+) -> None:
+    scope = await _scope_behind(ORIGIN, (b"accept-language", b"en-US,en;q=0.9"), query=query)
+
+    assert scope is not None
+    assert scope["language"] == expected

@@ -243,6 +243,19 @@ room.addEventListener("htmx:oobBeforeSwap", (event) => {
 });
 poller.addEventListener("htmx:beforeSwap", () => delete log.dataset.state);
 
+// The socket may replace a button before the answer to its click comes. htmx would look for what the answer replaces in
+// the tree of the button, which is no longer the page's.
+function swapIntoPage(event) {
+  const { requestConfig, serverResponse, shouldSwap } = event.detail;
+  if (!shouldSwap || requestConfig.elt.isConnected) return;
+  event.detail.shouldSwap = false;
+  window.htmx.swap(log, serverResponse, { swapStyle: "none" });
+}
+
+room.addEventListener("htmx:beforeRequest", (event) => {
+  event.detail.target.addEventListener("htmx:beforeSwap", swapIntoPage);
+});
+
 new MutationObserver(() => {
   log.setAttribute("aria-busy", String(isAnswering()));
 }).observe(log, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-active"] });

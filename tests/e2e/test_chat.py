@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
 from conftest import create_home
 from engine.tests.factories import make_tiny_base_model
@@ -129,7 +129,7 @@ def test_a_reply_is_drawn_again_and_both_takes_stay(visit: Visit, language: str)
     turn.locator("[id^=previous-]").click()
     expect(page.locator(f"#{first}")).to_be_visible()
     # The button that was pressed leads nowhere now, so the keyboard goes on from the turn.
-    page.wait_for_function("document.activeElement.classList.contains('turn')")
+    expect(page.locator(".turn:focus")).to_have_count(1)
     page.reload()
     expect(page.locator(f"#{first}")).to_be_visible()
     seeds.append(page.locator(".reply__settings dd").last.text_content())
@@ -170,6 +170,32 @@ def test_a_message_is_asked_differently_and_both_branches_stay(visit: Visit, lan
     visitor.check_accessible()
     page.locator(".message .switcher [id^=next-]").click()
     expect(page.locator(".message__text").last).to_have_text("And in the holidays?")
+
+
+def test_an_answer_to_a_click_that_comes_after_the_socket_disturbs_nothing(visit: Visit) -> None:
+    page = open_chat(visit, "en", "overtaken", **SHORT).page
+    send(page, "Who waters bed 3?")
+    wait_for_end(page)
+    page.locator(".turn [id^=edit-]").click()
+    page.locator(".message-edit textarea").fill("And in the holidays?")
+    page.locator(".message-edit button[type=submit]").click()
+    wait_for_end(page)
+
+    previous = page.locator(".message .switcher [id^=previous-]")
+    held: list[tuple[Route, APIResponse]] = []
+    page.route(
+        "**" + (previous.get_attribute("hx-post") or ""),
+        lambda route: held.append((route, route.fetch())),
+    )
+    previous.click()
+    # The socket brings the other branch, and with it another switcher, while the answer is held back.
+    expect(page.locator(".message__text")).to_have_text("Who waters bed 3?")
+    route, answer = held.pop()
+    with page.expect_response(route.request.url):
+        route.fulfill(response=answer)
+    expect(page.locator(".message__text")).to_have_text("Who waters bed 3?")
+    page.locator(".message .switcher [id^=next-]").click()
+    expect(page.locator(".message__text")).to_have_text("And in the holidays?")
 
 
 @LANGUAGES
@@ -303,7 +329,7 @@ def test_differences_are_shown_and_hidden_again(visit: Visit, language: str) -> 
     turn.locator("a[href$='/differences/']").click()
     expect(turn.locator(".differences .reply")).to_have_count(4)
     expect(turn.locator(".turn__replies").last).to_be_hidden()
-    page.wait_for_function("document.activeElement.classList.contains('differences')")
+    expect(page.locator(".differences:focus")).to_have_count(1)
     visitor.check_accessible()
     assert_fits(page)
     turn.locator("[data-close-differences]").click()

@@ -308,7 +308,7 @@ def test_a_waiting_job_is_followed_and_promises_no_end(signed_in: Client, studen
     job = make_training_job(student)
     page = signed_in.get(page_of("detail", job)).content.decode()
     assert "Waiting in the queue." in page
-    assert f'ws-connect="/ws/training/{job.pk}?as=html"' in page
+    assert f'ws-connect="/ws/training/{job.pk}?as=html&amp;language=en"' in page
     assert "left</span>" not in page
 
 
@@ -457,7 +457,9 @@ def test_page_poll_and_socket_draw_the_axes_of_the_address(
     job, _lease = make_running_job(student, step_count=10)
     page = signed_in.get(page_of("detail", job), {"x": "time", "y": "log"}).content.decode()
     assert ">Seconds of training</text>" in page
-    assert f'ws-connect="/ws/training/{job.pk}?as=html&amp;x=time&amp;y=log"' in page
+    assert (
+        f'ws-connect="/ws/training/{job.pk}?as=html&amp;language=en&amp;x=time&amp;y=log"' in page
+    )
     assert f'hx-get="{page_of("live", job)}?x=time&amp;y=log"' in page
     assert 'href="?x=epoch&amp;y=log#curves"' in page
     assert re.search(r'href="\?x=time&amp;y=log#curves" aria-current="true">Time<', page)
@@ -474,7 +476,7 @@ def test_the_projector_shows_the_job_without_its_owner(signed_in: Client, studen
     assert job.name in page
     assert "chart-loss" in page
     assert student.username not in page
-    assert f'ws-connect="/ws/training/{job.pk}?as=html&amp;view=projector"' in page
+    assert f'ws-connect="/ws/training/{job.pk}?as=html&amp;language=en&amp;view=projector"' in page
     assert 'href="?"' in page
     parts = signed_in.get(page_of("live", job), {"view": "projector"}).content.decode()
     names = re.findall(r'id="([\w-]+)"[^>]* hx-swap-oob="true"', parts)
