@@ -20,6 +20,7 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("accounts/", include("allauth.urls")),
     path("language/", language, name="set_language"),
+    path("admin/classroom/", include("courses.instructor.urls")),
     path("admin/", admin.site.urls),
     path("api/", api.urls),
     path("v1/", openai_api.urls),

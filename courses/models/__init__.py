@@ -13,17 +13,23 @@ from courses.models.facts import (
     ScoreEvent,
 )
 from courses.models.progress import Enrolment, EnrolmentQuerySet, StepProgress
+from courses.models.teaching import Certificate, DueOverride, Feedback, HelpRequest, PinnedJob
 
 __all__ = [
+    "Certificate",
     "CheckResult",
     "CohortCourse",
     "Course",
     "CourseVersion",
+    "DueOverride",
     "Enrolment",
     "EnrolmentQuerySet",
     "Evidence",
+    "Feedback",
+    "HelpRequest",
     "HintView",
     "PageView",
+    "PinnedJob",
     "QuizAnswer",
     "Reflection",
     "ScoreEvent",

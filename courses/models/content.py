@@ -58,6 +58,7 @@ class CohortCourse(UuidModel):
 
     Attributes:
         release_at: empty for at once.
+        due_at: empty for never; one person's own date is a DueOverride.
         opened_steps: keys of steps that the instructor opened for all.
     """
 
@@ -67,6 +68,7 @@ class CohortCourse(UuidModel):
         CourseVersion, on_delete=models.PROTECT, related_name="cohort_courses"
     )
     release_at = models.DateTimeField(_("opens"), null=True, blank=True)
+    due_at = models.DateTimeField(_("due"), null=True, blank=True)
     opened_steps = models.JSONField(_("steps open for all"), default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -168,16 +168,29 @@ class HintView(UuidModel):
 
 
 class ScoreEvent(UuidModel):
-    """What a step counts for one person; the newest of each step holds."""
+    """What a step counts for one person. The newest decision of a person holds; without one, what evidence gave.
+
+    Attributes:
+        actor: who decided; empty for evidence.
+        reason: what the actor wrote.
+    """
 
     class Kind(models.TextChoices):
         AUTO = "auto", _("Passed by evidence")
+        OVERRIDE = "override", _("Set by a person")
+        EXEMPT = "exempt", _("Exempt")
+
+    DECISIONS = (Kind.OVERRIDE, Kind.EXEMPT)
 
     enrolment = models.ForeignKey(Enrolment, on_delete=models.CASCADE, related_name="score_events")
     step_key = models.CharField(max_length=60)
     kind = models.CharField(_("kind"), max_length=8, choices=Kind)
     points = models.FloatField(_("points"))
     max_points = models.FloatField(_("of"))
+    reason = models.CharField(_("reason"), max_length=500, blank=True)
+    actor = models.ForeignKey(
+        "accounts.User", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

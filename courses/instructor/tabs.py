@@ -1,0 +1,18 @@
+"""The pages of a class, in their order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """key: of the address and of the template."""
+
+    key: str
+    title: str | Promise
+
+
+TABS: tuple[Tab, ...] = ()

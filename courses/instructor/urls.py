@@ -1,0 +1,8 @@
+"""Addresses of the pages of a class; each page keeps its own in its module."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern
+
+app_name = "classroom"
+urlpatterns: list[URLPattern] = []
