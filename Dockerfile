@@ -1,5 +1,5 @@
 # One image for the web server and the workers; docker-compose.yml says which command runs where.
-FROM python:3.13-slim
+FROM python:3.13-slim-trixie
 
 # A builder without GPUs may name an index of smaller PyTorch builds here.
 ARG PIP_EXTRA_INDEX_URL=""
@@ -11,6 +11,10 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
     LLMLORA_HOME=/data \
     LLMLORA_HOST=0.0.0.0 \
     LLMLORA_PORT=8000
+
+# pg_dump and pg_restore, with which `llmlora backup` and `llmlora restore` work; version 17, as the server's.
+RUN apt-get update && apt-get install -y --no-install-recommends postgresql-client \
+    && rm -rf /var/lib/apt/lists/*
 
 RUN useradd --uid 10001 --create-home llmlora && install -d -m 0700 -o llmlora -g llmlora /data
 WORKDIR /app

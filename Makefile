@@ -15,7 +15,7 @@ SOURCES := accounts chat common courses datasets_app engine llmlora_site modelhu
 # Tools that load Django's settings get a home of their own: the developer's installation is left alone.
 TOOL_ENV := LLMLORA_HOME="$(CURDIR)/.make/home" REDIS_URL= DATABASE_URL=
 
-.PHONY: help setup setup-dev run demo doctor worker test test-e2e test-faults test-faults-short test-compose bench lint types imports \
+.PHONY: help setup setup-dev run demo doctor worker test test-e2e test-faults test-faults-short test-compose play bench lint types imports \
 	format messages clean
 
 help: ## list these commands
@@ -54,6 +54,9 @@ test-faults: $(VENV)/.installed-dev messages ## 180 kills and the other faults, 
 
 test-faults-short: $(VENV)/.installed-dev messages ## one kill a place and a few faults
 	$(BIN)/python -m pytest -m faults $(ARGS)
+
+play: $(VENV)/.installed-dev messages ## take all courses by their reference solutions with the bundled model, three seeds, both languages; takes hours
+	$(BIN)/llmlora course play --seed 1 --seed 2 --seed 3 --report benchmarks/results/course-play.json $(ARGS)
 
 test-compose: $(VENV)/.installed-dev messages ## the commands of docker-compose.yml on PostgreSQL, without Docker
 	$(BIN)/python -m pytest -m slow tests/test_compose.py $(ARGS)

@@ -13,6 +13,7 @@ MODULES = {
     "datasets": "benchmarks.datasets",
     "diagnosis": "benchmarks.diagnosis",
     "classroom": "benchmarks.classroom",
+    "class_pages": "benchmarks.class_pages",
     "queue": "benchmarks.queue",
     "preflight": "benchmarks.preflight",
 }

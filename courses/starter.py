@@ -67,8 +67,9 @@ def starter_records(
 
 
 def hidden_records(level: int, language: str = DEFAULT_LANGUAGE) -> list[Record]:
-    """Questions that a level keeps from its students, to measure what they can not train on."""
-    return _read_records(level, "hidden", language)
+    """Questions that a level keeps from its students, to measure what they can not train on; some levels keep none."""
+    has_any = (_folder(level) / f"hidden.{_known(language)}.jsonl").exists()
+    return _read_records(level, "hidden", language) if has_any else []
 
 
 def starter_about(level: int, language: str = DEFAULT_LANGUAGE) -> StarterAbout:

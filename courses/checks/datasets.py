@@ -6,8 +6,8 @@ from courses.checks.examples import (
     MOST_EXAMPLES,
     Pair,
     course_examples,
+    course_pairs,
     pairs_of,
-    starter_pairs,
     starter_sets,
 )
 from courses.checks.findings import Finding, Proof, failed, passed
@@ -85,7 +85,7 @@ def _valid(situation: Situation, version: DatasetVersion, wanted: DatasetValid) 
     pairs = pairs_of(version)
     if len(pairs) < min(count, wanted.min_examples):
         return failed("dataset_repeats", observed={"name": name, "examples": len(pairs)})
-    own = pairs - starter_pairs()
+    own = pairs - course_pairs()
     if (wanted.edited and not own) or len(own) < wanted.min_own_examples:
         return failed(
             "dataset_not_own",

@@ -56,9 +56,15 @@ def starter_sets() -> tuple[frozenset[Pair], ...]:
 
 
 @cache
-def starter_pairs() -> frozenset[Pair]:
-    """Every example of those sets."""
-    return frozenset().union(*starter_sets())
+def course_pairs() -> frozenset[Pair]:
+    """Every example that comes with the courses: to learn from, to measure with, and the hidden ones."""
+    kept = (
+        example
+        for level in starter_levels()
+        for part in ("eval", "hidden")
+        for example in course_examples(level, part)
+    )
+    return frozenset().union(*starter_sets(), map(_pair, kept))
 
 
 @cache

@@ -239,6 +239,64 @@ def course_check_command(folder: Path | None) -> None:
 
 
 @course_group.command(
+    "play",
+    help=_(
+        "Take the courses as their reference solutions say, with real training, and tell how each step went."
+    ),
+)
+@click.argument("slugs", nargs=-1)
+@click.option(
+    "--language",
+    "languages",
+    multiple=True,
+    type=click.Choice(["en", "ja"]),
+    help=_("In these languages only."),
+)
+@click.option(
+    "--seed",
+    "seeds",
+    multiple=True,
+    type=int,
+    help=_("Seeds of the training, each a play of its own."),
+)
+@click.option("--model", help=_("The base model [default: the bundled one]."))
+@click.option(
+    "--rate-factor",
+    type=float,
+    default=1.0,
+    help=_("Multiply the learning rates by this, as a stand-in for the base model needs it."),
+)
+@click.option(
+    "--home",
+    "root",
+    type=click.Path(path_type=Path, file_okay=False),
+    help=_("Data folder [default: a temporary one]."),
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=_("Write what happened to this file, as JSON."),
+)
+@tells_failures
+def course_play_command(
+    slugs: tuple[str, ...],
+    languages: tuple[str, ...],
+    seeds: tuple[int, ...],
+    model: str | None,
+    rate_factor: float,
+    root: Path | None,
+    report: Path | None,
+) -> None:
+    from llmlora_site.cli.course_playing import PlayOptions, play_courses
+
+    sys.exit(
+        play_courses(
+            PlayOptions(slugs, languages, seeds, model, rate_factor), root=root, report=report
+        )
+    )
+
+
+@course_group.command(
     "stamp", help=_("Note in each translation that it is up to date with the English text.")
 )
 @click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))

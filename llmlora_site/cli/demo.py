@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,15 +17,10 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from llmlora_site.cli import children
-from llmlora_site.cli.console import CommandFailure, console, say, spinner
-from llmlora_site.cli.instance import InstanceLock
+from llmlora_site.cli.console import CommandFailure, console, say
 from llmlora_site.cli.language import _
-from llmlora_site.cli.preflight import open_home
-from llmlora_site.cli.preparation import needs_bundled_model, prepare_data, set_up_django
-from llmlora_site.cli.redis_server import private_redis
-from llmlora_site.cli.supervisor import Supervisor, stop_signals
-from llmlora_site.home import Home
+from llmlora_site.cli.scratch import chosen_home, worker_running
+from llmlora_site.cli.supervisor import stop_signals
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -47,7 +38,7 @@ SAMPLING = {"temperature": 0, "max_tokens": 64}
 def demo(root: Path | None) -> int:
     """Run the demo; returns 0 when the adapter learned what it should."""
     started = time.monotonic()
-    with stop_signals(), _home(root) as home, _running_system(home):
+    with stop_signals(), chosen_home(root) as home, worker_running(home):
         owner = _demo_user()
         dataset, pairs = _upload(owner)
         say(_("Uploaded the dataset “%(name)s”.") % {"name": dataset.name})
@@ -57,47 +48,6 @@ def demo(root: Path | None) -> int:
         is_learned = _print_result(pairs, before, after)
         _print_seconds(job, time.monotonic() - started)
     return 0 if is_learned else 1
-
-
-@contextmanager
-def _home(root: Path | None) -> Iterator[Home]:
-    """The given home, or a temporary one that shares the model cache of the usual one."""
-    if root is not None:
-        os.environ["LLMLORA_HOME"] = str(root.expanduser().absolute())
-        yield open_home(needs_model=needs_bundled_model(Home.from_environment()))
-        return
-    usual = Home.from_environment()
-    usual.model_cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="llmlora-demo-") as folder:
-        os.environ["LLMLORA_HOME"] = folder
-        home = open_home(needs_model=needs_bundled_model(usual))
-        home.model_cache.rmdir()
-        home.model_cache.symlink_to(usual.model_cache, target_is_directory=True)
-        yield home
-
-
-@contextmanager
-def _running_system(home: Home) -> Iterator[None]:
-    """A worker to train with: that of a running `up`, else one of our own with its Redis."""
-    lock = InstanceLock(home)
-    if lock.holder() is not None:
-        set_up_django()
-        yield
-        return
-    lock.acquire("")
-    servers = [] if os.environ.get("REDIS_URL") else [private_redis(home)]
-    system = Supervisor(
-        servers, [children.worker_child(home, log=home.logs / "worker.log", node="demo@%h")]
-    )
-    try:
-        system.start_servers()
-        prepare_data(home)
-        with spinner(_("Starting a worker …")):
-            system.start_programs()
-            system.wait_healthy()
-        yield
-    finally:
-        system.stop()
 
 
 def _demo_user() -> User:

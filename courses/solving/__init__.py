@@ -1,0 +1,1 @@
+"""The reference student: plays a course as its solution says, to show that it can be passed."""

@@ -1,0 +1,74 @@
+"""The reference students take the courses with a small stand-in for the base model: a real worker, in seconds a job.
+
+What only a trained model can show stays out: the stand-in can not learn by heart, which level 2 asks for. `make play`
+takes all courses with the bundled model.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from conftest import create_home
+from engine.tests.factories import make_tiny_base_model
+from tests.e2e.product import ROOT
+
+pytestmark = pytest.mark.e2e
+
+NAME = "stand-in"
+LIMIT_SECONDS = 600
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], dict[str, Any]]:
+    """What became of each course in each language."""
+    folder = tmp_path_factory.mktemp("course-play")
+    home = create_home(folder / "home")
+    make_tiny_base_model(
+        home.local_models / NAME,
+        seed=3,
+        context_length=2048,
+        hidden_size=64,
+        intermediate_size=128,
+        head_dim=16,
+        initializer_range=0.1,
+    )
+    report = folder / "report.json"
+    command = [sys.executable, "-m", "llmlora_site.cli", "course", "play", "--model", NAME]
+    options = ["--rate-factor", "10", "--home", str(home.root), "--report", str(report)]
+    done = subprocess.run(
+        command + options,
+        cwd=ROOT,
+        env=os.environ | {"LLMLORA_SKIP_BUNDLED": "1", "LLMLORA_LANGUAGE": "en"},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_SECONDS,
+        check=False,
+    )
+    assert report.exists(), done.stdout + done.stderr
+    rows = json.loads(report.read_text(encoding="utf-8"))
+    return {(row["slug"], row["language"]): row for row in rows}
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("slug", ["level-1", "level-3"])
+def test_the_reference_student_passes(
+    played: dict[tuple[str, str], dict[str, Any]], slug: str, language: str
+) -> None:
+    row = played[slug, language]
+    assert [step["problem"] for step in row["steps"] if step["problem"]] == []
+    assert row["is_complete"]
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_level_2_can_be_passed_as_far_as_a_stand_in_can_go(
+    played: dict[tuple[str, str], dict[str, Any]], language: str
+) -> None:
+    steps = played["level-2", language]["steps"]
+    assert [step["key"] for step in steps if step["problem"]] == ["overfitting"]
+    assert "memorised" in steps[-1]["problem"]
