@@ -23,6 +23,10 @@ def notification_title(notification: Notification) -> str:
             return _("“%(name)s” was cancelled by an instructor") % {"name": name}
         case "prompt_run_completed":
             return _("All questions of “%(name)s” are answered") % {"name": name}
+        case "join_accepted" | "roster_claimed":
+            return _("You are in the class “%(name)s”") % {"name": name}
+        case "join_declined":
+            return _("You were not let into the class “%(name)s”") % {"name": name}
     return _("There is news of “%(name)s”") % {"name": name}
 
 
@@ -38,6 +42,12 @@ def notification_text(notification: Notification) -> str:
             return _("Its curves are kept. Ask your instructor for the reason, then start again.")
         case "prompt_run_completed":
             return _("See which model answered better, and on which questions.")
+        case "join_accepted":
+            return _("Your request was accepted. Its courses are open to you.")
+        case "roster_claimed":
+            return _("You are on its roster. Its courses are open to you.")
+        case "join_declined":
+            return _("Whoever leads it declined your request. Ask them for the reason.")
     return _("Open it to read more.")
 
 
