@@ -46,8 +46,8 @@ class MeSchema(Schema):
 class NotificationSchema(Schema):
     id: UUID
     kind: str = Field(
-        description="job_completed, job_failed, job_cancelled, prompt_run_completed, join_accepted, join_declined, "
-        "roster_claimed"
+        description="job_completed, job_failed, job_cancelled, prompt_run_completed, join_asked, join_accepted, "
+        "join_declined, roster_claimed"
     )
     subject: str = Field(description="Of what it is about; for the kinds of a job, its id")
     title: str = Field(description="What happened, in the caller's language")

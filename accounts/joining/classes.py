@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
@@ -17,12 +17,14 @@ class ClassCard:
 
     Attributes:
         leaders: names of its instructors, as they want to be called.
+        waiting: how many ask to join, for those who decide it.
     """
 
     cohort: Cohort
     member: Membership
     phase: Phase
     leaders: tuple[str, ...]
+    waiting: int
 
     @property
     def is_reviewer(self) -> bool:
@@ -30,13 +32,23 @@ class ClassCard:
 
 
 def class_cards(person: User) -> list[ClassCard]:
-    """Those that they joined last come first; in two queries."""
+    """Those that they joined last come first; in three queries."""
     mine = list(
         Membership.objects.filter(user=person).select_related("cohort").order_by("-created_at")
     )
     leaders = leader_names(member.cohort_id for member in mine)
+    led = [member.cohort_id for member in mine if member.role in Membership.LEADERS]
+    waiting = Counter(
+        JoinRequest.objects.filter(cohort_id__in=led).values_list("cohort_id", flat=True)
+    )
     return [
-        ClassCard(member.cohort, member, phase_of(member.cohort), leaders.get(member.cohort_id, ()))
+        ClassCard(
+            cohort=member.cohort,
+            member=member,
+            phase=phase_of(member.cohort),
+            leaders=leaders.get(member.cohort_id, ()),
+            waiting=waiting[member.cohort_id],
+        )
         for member in mine
     ]
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -14,6 +15,7 @@ from accounts.auditing import note_act
 from accounts.joining.codes import normalised
 from accounts.joining.openness import require_room
 from accounts.models import Cohort, JoinRequest, Membership, User
+from accounts.notifications import notify
 from common import rate_limit
 from common.errors import ConflictError, NotFoundError
 from common.happenings import happened
@@ -99,6 +101,7 @@ def join(person: User, cohort: Cohort) -> Entry:
     require_room(locked)
     if locked.needs_approval:
         JoinRequest.objects.create(cohort=locked, user=person)
+        _tell_leaders(locked)
         return Entry(locked, Membership.Role.STUDENT, State.WAITING, is_new=True)
     return Entry(locked, admit(person, locked).role, State.JOINED, is_new=True)
 
@@ -157,6 +160,19 @@ def is_last_instructor(member: Membership) -> bool:
     )
     is_one = member.role == Membership.Role.INSTRUCTOR
     return is_one and not instructors.exclude(pk=member.pk).exists()
+
+
+def _tell_leaders(cohort: Cohort) -> None:
+    """One notification of a class, however many ask; it names nobody, for they may take it back."""
+    leaders = Membership.objects.filter(cohort=cohort, role__in=Membership.LEADERS)
+    for leader_id in leaders.values_list("user_id", flat=True):
+        notify(
+            leader_id,
+            kind="join_asked",
+            subject=f"requests:{cohort.pk}",
+            params={"name": cohort.name},
+            path=reverse("accounts:class_list"),
+        )
 
 
 def _unknown_code() -> NotFoundError:

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.django_db
 FORM, LIST, COURSES = (
     reverse(name) for name in ("accounts:join_form", "accounts:class_list", "courses:course_list")
 )
+NOTIFICATIONS = reverse("accounts:notifications")
 LINK = reverse("accounts:join_class", args=["ABCD-2345"])
 UNKNOWN = "No class can be joined with this code."
 Sign = Callable[[User], Client]
@@ -317,7 +318,7 @@ def approving(instructor: User) -> Cohort:
 
 
 def test_who_asks_waits_and_is_told_of_the_decision(
-    signed_in: Client, student: User, instructor: User, approving: Cohort
+    signed_in: Client, student: User, instructor: User, client_of: Sign, approving: Cohort
 ) -> None:
     assert "Ask to join" in text_of(signed_in.get(LINK))
     assert signed_in.post(LINK).url == LIST
@@ -326,6 +327,11 @@ def test_who_asks_waits_and_is_told_of_the_decision(
     signed_in.post(LINK)
     request = JoinRequest.objects.get()
     assert not Membership.objects.filter(user=student).exists()
+    assert Notification.objects.get(user=instructor).kind == "join_asked"
+    board = client_of(instructor)
+    assert "Somebody asks to join “Class 2B”" in text_of(board.get(NOTIFICATIONS))
+    assert "1 person asks to join" in text_of(board.get(LIST))
+    assert "asks to join" not in text_of(signed_in.get(LIST))
 
     member = services.accept(instructor, request)
     assert (member.user, member.role, member.source) == (student, "student", "code")
@@ -333,9 +339,7 @@ def test_who_asks_waits_and_is_told_of_the_decision(
     event = AuditEvent.objects.get(kind="join_accepted")
     assert (event.actor, event.person, event.cohort) == (instructor, student, approving)
     assert Notification.objects.get(user=student).kind == "join_accepted"
-    assert "You are in the class “Class 2B”" in text_of(
-        signed_in.get(reverse("accounts:notifications"))
-    )
+    assert "You are in the class “Class 2B”" in text_of(signed_in.get(NOTIFICATIONS))
 
 
 def test_who_is_declined_may_ask_again(
@@ -345,9 +349,7 @@ def test_who_is_declined_may_ask_again(
     services.decline(instructor, JoinRequest.objects.get())
     assert not Membership.objects.filter(user=student).exists()
     assert AuditEvent.objects.get().kind == "join_declined"
-    assert "You were not let into the class “Class 2B”" in text_of(
-        signed_in.get(reverse("accounts:notifications"))
-    )
+    assert "You were not let into the class “Class 2B”" in text_of(signed_in.get(NOTIFICATIONS))
     assert entering.join(student, approving).is_new
 
 
