@@ -53,9 +53,17 @@ class ClassWindowInline(admin.TabularInline):
 class CohortAdmin(admin.ModelAdmin):
     """Who learns together, who leads, how much space their datasets may take, and how much of the devices."""
 
-    list_display = ["name", "people_count", "dataset_quota_bytes", "created_at"]
+    list_display = [
+        *("name", "status", "starts_on", "ends_on", "people_count"),
+        *("dataset_quota_bytes", "created_at"),
+    ]
+    list_filter = ["status"]
     search_fields = ["name"]
-    fields = ["name", "dataset_quota_bytes", "device_usage"]
+    fieldsets = [
+        (None, {"fields": ["name", "status", ("starts_on", "ends_on"), "time_zone", "language"]}),
+        (_("Who joins"), {"fields": ["seats", "needs_approval"]}),
+        (_("Space and devices"), {"fields": ["dataset_quota_bytes", "device_usage"]}),
+    ]
     readonly_fields = ["device_usage"]
     inlines = [ComputePolicyInline, ClassWindowInline, MembershipInline]
 

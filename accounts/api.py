@@ -1,4 +1,4 @@
-"""API calls about the caller: get a token, who am I, what happened meanwhile."""
+"""API calls about the caller: get a token, who am I, my classes, what happened meanwhile."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ from django.utils.translation import gettext as _
 from ninja import Query, Router, Status
 from ninja.errors import AuthenticationError
 
-from accounts.models import Notification, User
+from accounts.joining.entering import class_of_code
+from accounts.joining.entering import join as join_class
+from accounts.models import Membership, Notification, User
 from accounts.notifications import mark_all_seen, notifications_of, unseen_of
 from accounts.schemas import (
+    JoinAnswer,
+    JoinBody,
     MeSchema,
+    MyCohortSchema,
     NotificationSchema,
     SeenRequest,
     TokenAnswer,
@@ -30,6 +35,7 @@ TRIES_PER_MINUTE = 10
 
 router = Router(tags=["auth"])
 notifications_router = Router(tags=["notifications"])
+cohorts_router = Router(tags=["cohorts"])
 
 
 @router.post(
@@ -75,3 +81,26 @@ def mark_notifications_seen(request: HttpRequest, body: SeenRequest) -> UnseenAn
     user = current_user(request)
     mark_all_seen(user, body.ids)
     return UnseenAnswer(unseen_count=unseen_of(user).count)
+
+
+@cohorts_router.post(
+    "/cohorts/join",
+    response={200: JoinAnswer, 201: JoinAnswer} | ERROR_RESPONSES,
+    summary="Join a class by its code; 200 when the caller has done so before",
+)
+def join_cohort(request: HttpRequest, body: JoinBody) -> Status[JoinAnswer]:
+    user = current_user(request)
+    cohort = class_of_code(user, request.META.get("REMOTE_ADDR", ""), body.code)
+    entry = join_class(user, cohort)
+    return Status(201 if entry.is_new else 200, JoinAnswer.from_orm(entry))
+
+
+@cohorts_router.get(
+    "/me/cohorts",
+    response={200: list[MyCohortSchema]} | ERROR_RESPONSES,
+    summary="The caller's classes, those joined last first",
+)
+@paginated
+def my_cohorts(request: HttpRequest) -> QuerySet[Membership]:
+    mine = Membership.objects.filter(user=current_user(request)).select_related("cohort")
+    return mine.order_by("-created_at")

@@ -12,6 +12,7 @@ from django.utils.html import escape
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from accounts.joining.codes import LONGEST_INPUT
 from accounts.models import ApiToken, User
 
 TOKEN_DAYS = [days for days in (1, 7, 30, 90) if days <= settings.API_TOKEN_MAX_DAYS]
@@ -73,4 +74,17 @@ class TokenForm(forms.Form):
         coerce=int,
         choices=[(days, _days_lazy(days)) for days in TOKEN_DAYS],
         initial=DEFAULT_TOKEN_DAYS,
+    )
+
+
+class JoinForm(forms.Form):
+    code = forms.CharField(
+        label=_("Join code"),
+        max_length=LONGEST_INPUT,
+        help_text=_(
+            "Eight letters and digits, from whoever leads the class. Case, spaces and hyphens do not matter."
+        ),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
+        ),
     )

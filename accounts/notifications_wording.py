@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Notification
 
 JOB_KINDS = ("job_completed", "job_failed", "job_cancelled")
 """A training job has ended; params has its job_name, and of a failed one error_code."""
 
+ABOUT_CLASSES: dict[str, tuple[Promise, Promise]] = {
+    "join_asked": (
+        gettext_lazy("Somebody asks to join “%(name)s”"),
+        gettext_lazy("Open the class to let them in or decline."),
+    ),
+    "join_accepted": (
+        gettext_lazy("You are in the class “%(name)s”"),
+        gettext_lazy("Your request was accepted. Its courses are open to you."),
+    ),
+    "join_declined": (
+        gettext_lazy("You were not let into the class “%(name)s”"),
+        gettext_lazy("Whoever leads it declined your request. Ask them for the reason."),
+    ),
+    "roster_claimed": (
+        gettext_lazy("You are in the class “%(name)s”"),
+        gettext_lazy("You are on its roster. Its courses are open to you."),
+    ),
+}
+"""kind -> title and text; params has the name of the class."""
+
 
 def notification_title(notification: Notification) -> str:
     """What happened, in one line."""
     params = notification.params
     name = _one_line(params.get("job_name") or params.get("name", ""))
+    if notification.kind in ABOUT_CLASSES:
+        return str(ABOUT_CLASSES[notification.kind][0]) % {"name": name}
     match notification.kind:
         case "job_completed":
             return _("“%(name)s” is complete") % {"name": name}
@@ -28,6 +52,8 @@ def notification_title(notification: Notification) -> str:
 
 def notification_text(notification: Notification) -> str:
     """Why, and what to do next."""
+    if notification.kind in ABOUT_CLASSES:
+        return str(ABOUT_CLASSES[notification.kind][1])
     match notification.kind:
         case "job_completed":
             return _("The adapter is ready. Look at the result, then talk to it.")

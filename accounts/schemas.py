@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from django.conf import settings
 from ninja import Field, Schema
 from pydantic import ConfigDict
 
-from accounts.models import ApiToken, Notification, User
+from accounts.joining.codes import LONGEST_INPUT
+from accounts.joining.entering import State
+from accounts.models import ApiToken, Cohort, Membership, Notification, User
 from accounts.notifications_wording import notification_text, notification_title
 from accounts.tokens import DEFAULT_DAYS
 
@@ -43,8 +45,11 @@ class MeSchema(Schema):
 
 class NotificationSchema(Schema):
     id: UUID
-    kind: str = Field(description="job_completed, job_failed or job_cancelled")
-    subject: str = Field(description="Id of what it is about: of a job, for the kinds above")
+    kind: str = Field(
+        description="job_completed, job_failed, job_cancelled, prompt_run_completed, join_asked, join_accepted, "
+        "join_declined, roster_claimed"
+    )
+    subject: str = Field(description="Of what it is about; for the kinds of a job, its id")
     title: str = Field(description="What happened, in the caller's language")
     text: str = Field(description="Why, and what to do next")
     path: str = Field(description="The page that it leads to")
@@ -70,3 +75,33 @@ class SeenRequest(Schema):
 
 class UnseenAnswer(Schema):
     unseen_count: int
+
+
+class CohortSchema(Schema):
+    id: UUID
+    name: str
+    status: Cohort.Status
+    starts_on: date | None
+    ends_on: date | None
+
+
+class JoinBody(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+    code: str = Field(
+        min_length=1,
+        max_length=LONGEST_INPUT,
+        description="The join code of a class; case, spaces and hyphens do not matter",
+    )
+
+
+class JoinAnswer(Schema):
+    cohort: CohortSchema
+    role: Membership.Role = Field(description="For one who waits, the role they will have")
+    state: State = Field(description="waiting: until somebody who leads the class accepts")
+
+
+class MyCohortSchema(Schema):
+    cohort: CohortSchema
+    role: Membership.Role
+    joined_at: datetime = Field(alias="created_at")

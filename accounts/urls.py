@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts import class_views, notification_views, views
+from accounts import class_views, join_views, notification_views, views
 
 app_name = "accounts"
 urlpatterns = [
     path("classes/", class_views.class_list, name="class_list"),
+    path("classes/<uuid:cohort_id>/leave/", class_views.class_leave, name="class_leave"),
+    path(
+        "classes/requests/<uuid:request_id>/take-back/",
+        class_views.request_take_back,
+        name="request_take_back",
+    ),
+    path("join/", join_views.join_form, name="join_form"),
+    path("join/<str:code>/", join_views.join_class, name="join_class"),
     path("settings/", views.settings, name="settings"),
     path("settings/tokens/", views.tokens, name="tokens"),
     path("settings/tokens/<uuid:token_id>/revoke/", views.token_revoke, name="token_revoke"),

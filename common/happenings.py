@@ -10,7 +10,7 @@ from typing import Literal
 from django.db import transaction
 from django.dispatch import Signal
 
-Kind = Literal["dataset_changed", "job_ended", "job_page_seen", "jobs_compared"]
+Kind = Literal["class_left", "dataset_changed", "job_ended", "job_page_seen", "jobs_compared"]
 
 happening = Signal()
 """Sent with kind, user_id, and subject_id: the id of what it happened with, or several with commas between them."""

@@ -9,7 +9,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from accounts.joining.entering import leave
 from accounts.models import User
+from accounts.tests.classes import make_class, put
 from common.happenings import happened
 from courses.models import PageView, StepProgress
 from courses.services.reading import open_step
@@ -57,3 +59,41 @@ def test_a_step_that_is_open_passes_when_its_job_ends(tmp_path: Path, student: U
     verify(student.pk)
     assert StepProgress.objects.get().state == "passed"
     assert enrolment.evidence.count() == 1
+
+
+def test_who_leaves_a_class_goes_on_alone(
+    tmp_path: Path,
+    student: User,
+    instructor: User,
+    django_capture_on_commit_callbacks: Callable[..., object],
+) -> None:
+    publish_sample(tmp_path)
+    cohort, other = make_class(instructor), make_class(instructor, name="Other", join_code="")
+    enrolment = enrol(student, "sample")
+    enrolment.cohort = cohort
+    enrolment.save()
+    for left in (other, cohort):
+        put(student, left)
+        with django_capture_on_commit_callbacks(execute=True):  # type: ignore[attr-defined]
+            leave(student, left)
+        enrolment.refresh_from_db()
+        assert enrolment.cohort == (None if left == cohort else cohort)
+
+
+def test_who_is_back_at_once_stays_in_its_courses(
+    tmp_path: Path,
+    student: User,
+    instructor: User,
+    django_capture_on_commit_callbacks: Callable[..., object],
+) -> None:
+    publish_sample(tmp_path)
+    cohort = make_class(instructor)
+    enrolment = enrol(student, "sample")
+    enrolment.cohort = cohort
+    enrolment.save()
+    put(student, cohort)
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[attr-defined]
+        leave(student, cohort)
+        put(student, cohort)
+    enrolment.refresh_from_db()
+    assert enrolment.cohort == cohort
