@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts import class_views, notification_views, views
+from accounts import class_new_view, class_views, notification_views, views
 
 app_name = "accounts"
 urlpatterns = [
     path("classes/", class_views.class_list, name="class_list"),
+    path("classes/new/", class_new_view.class_new, name="class_new"),
     path("settings/", views.settings, name="settings"),
     path("settings/tokens/", views.tokens, name="tokens"),
     path("settings/tokens/<uuid:token_id>/revoke/", views.token_revoke, name="token_revoke"),

@@ -37,7 +37,7 @@ def membership_fields(*people: tuple[User, str]) -> dict[str, str]:
 
 
 def test_a_cohort_is_made_with_its_people(board: Client, student: User, instructor: User) -> None:
-    sent = {"name": "Class 2B", "dataset_quota_bytes": "1000"}
+    sent = {"name": "Class 2B", "status": "open", "dataset_quota_bytes": "1000"}
     sent |= membership_fields((student, "student"), (instructor, "instructor"))
     assert board.post(reverse("admin:accounts_cohort_add"), sent).status_code == 302
     cohort = Cohort.objects.get()
@@ -52,7 +52,7 @@ def test_a_cohort_is_made_with_its_people(board: Client, student: User, instruct
 
 
 def test_nobody_is_in_a_cohort_twice(board: Client, student: User) -> None:
-    sent = {"name": "Class 2B", "dataset_quota_bytes": "1000"}
+    sent = {"name": "Class 2B", "status": "open", "dataset_quota_bytes": "1000"}
     sent |= membership_fields((student, "student"), (student, "observer"))
     assert board.post(reverse("admin:accounts_cohort_add"), sent).status_code == 200
     assert not Membership.objects.exists()
