@@ -10,7 +10,19 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import ApiToken, ClassWindow, Cohort, ComputePolicy, Membership, User
+from accounts.models import (
+    ApiToken,
+    AuditEvent,
+    ClassWindow,
+    Cohort,
+    ComputePolicy,
+    DataRequest,
+    JoinRequest,
+    Membership,
+    RosterEntry,
+    User,
+)
+from common.admin import ReadOnlyAdmin
 
 
 @admin.register(User)
@@ -53,16 +65,13 @@ class ClassWindowInline(admin.TabularInline):
 class CohortAdmin(admin.ModelAdmin):
     """Who learns together, who leads, how much space their datasets may take, and how much of the devices."""
 
-    list_display = [
-        *("name", "status", "starts_on", "ends_on", "people_count"),
-        *("dataset_quota_bytes", "created_at"),
-    ]
+    list_display = ["name", "status", "people_count", "starts_on", "ends_on", "created_at"]
     list_filter = ["status"]
     search_fields = ["name"]
     fieldsets = [
-        (None, {"fields": ["name", "status", ("starts_on", "ends_on"), "time_zone", "language"]}),
-        (_("Who joins"), {"fields": ["seats", "needs_approval"]}),
-        (_("Space and devices"), {"fields": ["dataset_quota_bytes", "device_usage"]}),
+        (None, {"fields": ["name", "status", ("language", "time_zone"), ("starts_on", "ends_on")]}),
+        (_("Joining"), {"fields": ["seats", "needs_approval"]}),
+        (_("Limits"), {"fields": ["dataset_quota_bytes", "retention_days", "device_usage"]}),
     ]
     readonly_fields = ["device_usage"]
     inlines = [ComputePolicyInline, ClassWindowInline, MembershipInline]
@@ -100,3 +109,44 @@ class ApiTokenAdmin(admin.ModelAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
         return False
+
+
+@admin.register(JoinRequest)
+class JoinRequestAdmin(ReadOnlyAdmin):
+    """Who waits to be let in; decided on the class's own page."""
+
+    list_display = ["user", "cohort", "created_at"]
+    list_filter = ["cohort"]
+    list_select_related = ["user", "cohort"]
+    search_fields = ["user__username", "user__display_name"]
+
+
+@admin.register(RosterEntry)
+class RosterEntryAdmin(ReadOnlyAdmin):
+    """Who is expected in a class, and who came; imported on the class's own page."""
+
+    list_display = ["__str__", "cohort", "role", "claimed_by", "created_at"]
+    list_filter = ["cohort", "role"]
+    list_select_related = ["cohort", "claimed_by"]
+    search_fields = ["name", "email", "username"]
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnlyAdmin):
+    """What those who lead classes did."""
+
+    list_display = ["created_at", "kind", "actor", "person", "cohort"]
+    list_filter = ["kind", "cohort"]
+    list_select_related = ["actor", "person", "cohort"]
+    search_fields = ["actor__username", "person__username"]
+    date_hierarchy = "created_at"
+
+
+@admin.register(DataRequest)
+class DataRequestAdmin(ReadOnlyAdmin):
+    """Whose data is to be exported or erased, and how far that is."""
+
+    list_display = ["kind", "state", "person", "requested_by", "runs_at", "finished_at"]
+    list_filter = ["kind", "state"]
+    list_select_related = ["person", "requested_by"]
+    search_fields = ["person__username", "requested_by__username"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts import class_views, join_views, notification_views, views
+from accounts import class_new_view, class_views, join_views, notification_views, views
 
 app_name = "accounts"
 urlpatterns = [
@@ -17,6 +17,7 @@ urlpatterns = [
     ),
     path("join/", join_views.join_form, name="join_form"),
     path("join/<str:code>/", join_views.join_class, name="join_class"),
+    path("classes/new/", class_new_view.class_new, name="class_new"),
     path("settings/", views.settings, name="settings"),
     path("settings/tokens/", views.tokens, name="tokens"),
     path("settings/tokens/<uuid:token_id>/revoke/", views.token_revoke, name="token_revoke"),

@@ -8,22 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from chat.models import Answerer, ChatSession, Message, PromptRun, PromptSet, Reply, Vote
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):
-    """Everything of a row can be seen, and nothing written."""
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [field.name for field in self.model._meta.fields]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+from common.admin import ReadOnlyAdmin
 
 
 class AnswererInline(admin.TabularInline):

@@ -7,34 +7,41 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from courses.models import CheckResult, CohortCourse, CourseVersion, Enrolment, StepProgress
+from common.admin import ReadOnlyAdmin
+from courses.models import (
+    Certificate,
+    CheckResult,
+    CohortCourse,
+    CourseVersion,
+    DueOverride,
+    Enrolment,
+    Evidence,
+    Feedback,
+    HelpRequest,
+    PinnedJob,
+    ScoreEvent,
+    StepProgress,
+)
 
 
 @admin.register(CourseVersion)
-class CourseVersionAdmin(admin.ModelAdmin):
+class CourseVersionAdmin(ReadOnlyAdmin):
     """Versions come from files, and never change."""
 
     list_display = ["course", "number", "created_at"]
     list_filter = ["course"]
     list_select_related = ["course"]
     fields = ["course", "number", "digest", "created_at"]
-    readonly_fields = ("course", "number", "digest", "created_at")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(CohortCourse)
 class CohortCourseAdmin(admin.ModelAdmin):
     """The version that a cohort takes, when it opens, and which steps are open for all."""
 
-    list_display = ["cohort", "course", "version", "release_at"]
+    list_display = ["cohort", "course", "version", "release_at", "due_at"]
     list_filter = ["cohort", "course"]
     list_select_related = ["cohort", "course", "version__course"]
-    fields = ["cohort", "course", "version", "release_at", "opened_steps"]
+    fields = ["cohort", "course", "version", "release_at", "due_at", "opened_steps"]
 
 
 class StepProgressInline(admin.TabularInline):
@@ -65,7 +72,7 @@ class EnrolmentAdmin(admin.ModelAdmin):
 
 
 @admin.register(CheckResult)
-class CheckResultAdmin(admin.ModelAdmin):
+class CheckResultAdmin(ReadOnlyAdmin):
     """What checks found, one after another."""
 
     list_display = ["enrolment", "step_key", "check_key", "outcome", "reason", "created_at"]
@@ -73,11 +80,72 @@ class CheckResultAdmin(admin.ModelAdmin):
     list_select_related = ["enrolment__user", "enrolment__course"]
     search_fields = ["enrolment__user__username", "step_key"]
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+@admin.register(Evidence)
+class EvidenceAdmin(ReadOnlyAdmin):
+    """What steps were passed by."""
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    list_display = ["enrolment", "step_key", "check_key", "kind", "created_at"]
+    list_filter = ["kind", "check_key"]
+    list_select_related = ["enrolment__user", "enrolment__course"]
+    search_fields = ["enrolment__user__username", "subject_id", "digest"]
+
+
+@admin.register(ScoreEvent)
+class ScoreEventAdmin(ReadOnlyAdmin):
+    """Every score that was ever given; a new one is given in the gradebook."""
+
+    list_display = ["enrolment", "step_key", "kind", "points", "max_points", "actor", "created_at"]
+    list_filter = ["kind"]
+    list_select_related = ["enrolment__user", "enrolment__course", "actor"]
+    search_fields = ["enrolment__user__username", "step_key", "reason"]
+
+
+@admin.register(HelpRequest)
+class HelpRequestAdmin(ReadOnlyAdmin):
+    """Who asked for help, and who came."""
+
+    list_display = ["enrolment", "step_key", "state", "helper", "created_at", "closed_at"]
+    list_filter = ["state", "enrolment__cohort"]
+    list_select_related = ["enrolment__user", "enrolment__course", "helper"]
+    search_fields = ["enrolment__user__username", "text"]
+
+
+@admin.register(Feedback)
+class FeedbackAdmin(ReadOnlyAdmin):
+    """What students were told of their steps and jobs."""
+
+    list_display = ["student", "author", "cohort", "step_key", "created_at", "read_at"]
+    list_filter = ["cohort"]
+    list_select_related = ["student", "author", "cohort"]
+    search_fields = ["student__username", "author__username", "text"]
+
+
+@admin.register(DueOverride)
+class DueOverrideAdmin(ReadOnlyAdmin):
+    """Later dates of single students."""
+
+    list_display = ["user", "cohort_course", "due_at", "granted_by", "created_at"]
+    list_filter = ["cohort_course__cohort"]
+    list_select_related = ["user", "cohort_course", "granted_by"]
+    search_fields = ["user__username", "reason"]
+
+
+@admin.register(PinnedJob)
+class PinnedJobAdmin(ReadOnlyAdmin):
+    """Jobs that classes are shown as examples."""
+
+    list_display = ["job", "cohort", "note", "pinned_by", "created_at"]
+    list_filter = ["cohort"]
+    list_select_related = ["job", "cohort", "pinned_by"]
+    search_fields = ["job__name", "note"]
+
+
+@admin.register(Certificate)
+class CertificateAdmin(ReadOnlyAdmin):
+    """What was certified, and what was taken back."""
+
+    list_display = ["id", "name", "version", "issued_at", "revoked_at"]
+    list_filter = ["version__course"]
+    list_select_related = ["version__course"]
+    search_fields = ["id", "name", "digest"]

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from modelhub.admin import ReadOnlyAdmin
+from common.admin import ReadOnlyAdmin
 from modelhub.models import Worker
 from modelhub.pausing import pause_workers, resume_workers
 from modelhub.selectors import WORKER_SILENCE

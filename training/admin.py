@@ -13,8 +13,8 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from accounts.models import User
+from common.admin import ReadOnlyAdmin
 from common.errors import ConflictError
-from modelhub.admin import ReadOnlyAdmin
 from training.models import DeviceUsage, TrainingJob
 from training.sentences import failure_sentence
 from training.services import queueing

@@ -4,5 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
+from courses.instructor import settings
+
 app_name = "classroom"
-urlpatterns: list[URLPattern] = []
+urlpatterns: list[URLPattern] = [*settings.urlpatterns]
