@@ -59,6 +59,7 @@ SENTENCES: dict[str, str | Promise] = {
     ),
     "policy_changed": gettext_lazy("%(actor)s changed the device limits of the class."),
     # The class and its data
+    "class_made": gettext_lazy("%(actor)s made the class."),
     "cohort_changed": gettext_lazy("%(actor)s changed the settings of the class."),
     "data_export_asked": gettext_lazy("%(actor)s asked for a copy of the data of %(person)s."),
     "data_erase_asked": gettext_lazy("%(actor)s asked for the erasure of the data of %(person)s."),
