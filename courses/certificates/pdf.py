@@ -50,9 +50,16 @@ def certificate_pdf(shown: ShownCertificate, *, address: str) -> bytes:
         _write_claim(pdf, shown)
         _write_evidence(pdf, shown)
         _write_foot(pdf, shown, address)
-    if pdf.fonts[FONT].missing_glyphs:
-        raise UnsetNameError
+    _check_letters(pdf)
     return bytes(pdf.output())
+
+
+def _check_letters(pdf: FPDF) -> None:
+    from fpdf.fonts import TTFFont  # noqa: PLC0415
+
+    font = pdf.fonts[FONT]
+    if isinstance(font, TTFFont) and font.missing_glyphs:
+        raise UnsetNameError
 
 
 def _new_sheet(shown: ShownCertificate) -> FPDF:

@@ -43,7 +43,7 @@ View = Callable[..., HttpResponse]
 
 
 def public(
-    view: Callable[Concatenate[HttpRequest, Certificate, ...], HttpResponse],
+    view: Callable[Concatenate[Any, Certificate, ...], HttpResponse],
 ) -> View:
     """Give a view its certificate; what it answers is for people who were given the address, not for search engines."""
 
