@@ -70,6 +70,7 @@ def _new_sheet(shown: ShownCertificate) -> FPDF:
     certificate = shown.certificate
     pdf = FPDF(orientation="landscape", format="A4")
     pdf.set_auto_page_break(False)
+    pdf.c_margin = 0
     pdf.set_creation_date(certificate.issued_at)
     pdf.set_title(_("Certificate: %(course)s") % {"course": shown.title})
     pdf.set_author("llmlora")

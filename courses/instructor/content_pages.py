@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.http import QueryDict
@@ -12,7 +13,7 @@ from common.errors import NotFoundError
 from courses.catalogue.schema import Bilingual, CourseContent, Step
 from courses.forms.class_content import AddCourseForm
 from courses.instructor.frame import Classroom
-from courses.models import CourseVersion
+from courses.models import CourseVersion, Enrolment
 from courses.rendering import parts_of
 from courses.selectors.certificates import class_certificates
 from courses.selectors.class_content import (
@@ -175,8 +176,10 @@ def _questions(step: Step, language: str) -> list[dict[str, Any]]:
 def _named_plan(classroom: Classroom, plan: PinPlan) -> dict[str, Any]:
     names = shown_names(classroom.cohort, is_projected=classroom.is_projected)
 
-    def of(enrolments: Any) -> list[str]:
-        return sorted(names[item.user_id] for item in enrolments if item.user_id in names)
+    def of(enrolments: Iterable[Enrolment]) -> str:
+        return _(", ").join(
+            sorted(names[item.user_id] for item in enrolments if item.user_id in names)
+        )
 
     return {
         "moving": len(plan.moving),
