@@ -12,9 +12,8 @@ from courses.services.certifying import LONGEST_REASON, plain_name, plain_reason
 class CertificateForm(forms.Form):
     name = forms.CharField(
         label=_("Name on the certificate"),
-        # The sentences of the service say more than those of the field.
-        required=False,
-        widget=forms.TextInput(attrs={"autocomplete": "name", "required": True}),
+        error_messages={"required": _("Enter the name that is to stand on the certificate.")},
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
 
     def clean_name(self) -> str:
@@ -27,11 +26,9 @@ class CertificateForm(forms.Form):
 class RevokeForm(forms.Form):
     reason = forms.CharField(
         label=_("Reason"),
-        required=False,
+        error_messages={"required": _("Say why the certificate does not hold.")},
         help_text=_("Everybody who looks the certificate up reads it."),
-        widget=forms.TextInput(
-            attrs={"autocomplete": "off", "maxlength": LONGEST_REASON, "required": True}
-        ),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "maxlength": LONGEST_REASON}),
     )
 
     def clean_reason(self) -> str:
