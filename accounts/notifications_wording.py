@@ -45,6 +45,8 @@ def notification_title(notification: Notification) -> str:
             return _("“%(name)s” failed") % {"name": name}
         case "job_cancelled":
             return _("“%(name)s” was cancelled by an instructor") % {"name": name}
+        case "certificate_revoked":
+            return _("Your certificate of “%(name)s” was revoked") % {"name": name}
         case "prompt_run_completed":
             return _("All questions of “%(name)s” are answered") % {"name": name}
     return _("There is news of “%(name)s”") % {"name": name}
@@ -62,6 +64,8 @@ def notification_text(notification: Notification) -> str:
             return f"{reason} {_('Open the job to read what to do about it.')}".strip()
         case "job_cancelled":
             return _("Its curves are kept. Ask your instructor for the reason, then start again.")
+        case "certificate_revoked":
+            return _("Its page says why. Ask your instructor if you think that this is a mistake.")
         case "prompt_run_completed":
             return _("See which model answered better, and on which questions.")
     return _("Open it to read more.")

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.translation import get_language
 from ninja import Router, Schema, Status
 
@@ -14,7 +15,8 @@ from accounts.models import User
 from common.api import ERROR_RESPONSES, current_user
 from courses.catalogue.schema import Step
 from courses.execution.verifying import verify_step
-from courses.models import Enrolment
+from courses.models import Certificate, Enrolment
+from courses.selectors.certificates import certificates_of, validity_of
 from courses.selectors.cohorts import led_cohort, members_standing
 from courses.selectors.pages import CatalogueEntry, catalogue, shown_checks, step_rows
 from courses.selectors.progress import (
@@ -87,6 +89,21 @@ class MemberSchema(Schema):
     completed_at: datetime | None
 
 
+class CertificateSchema(Schema):
+    """That the caller completed a course; validity is valid, revoked or altered."""
+
+    id: UUID
+    course: str
+    version: int
+    name: str
+    validity: str
+    path: str
+    digest: str
+    issued_at: datetime
+    revoked_at: datetime | None
+    revoked_reason: str
+
+
 @router.get(
     "/courses", response={200: list[CourseSchema]} | ERROR_RESPONSES, summary="Courses on offer"
 )
@@ -136,6 +153,16 @@ def my_progress(request: HttpRequest) -> list[dict[str, Any]]:
     user = current_user(request)
     begun = [entry for entry in catalogue(user, _language()) if entry.standing is not None]
     return [_course(entry) | {"steps": _steps(entry)} for entry in begun]
+
+
+@router.get(
+    "/me/certificates",
+    response={200: list[CertificateSchema]} | ERROR_RESPONSES,
+    summary="Certificates of the caller",
+)
+def my_certificates(request: HttpRequest) -> list[dict[str, Any]]:
+    """Each stands at /certificates/<id>/ for everybody, and all of it at /certificates/<id>.json."""
+    return [_certificate(row) for row in certificates_of(current_user(request))]
 
 
 @router.get(
@@ -230,6 +257,21 @@ def _member(standing: CourseStanding) -> dict[str, Any]:
         "current_step": following.step.key if following else None,
         "states": {item.step.key: item.standing.value for item in standing.steps},
         "completed_at": enrolment.completed_at,
+    }
+
+
+def _certificate(certificate: Certificate) -> dict[str, Any]:
+    return {
+        "id": certificate.pk,
+        "course": certificate.version.course.slug,
+        "version": certificate.version.number,
+        "name": certificate.name,
+        "validity": validity_of(certificate).value,
+        "path": reverse("certificates:certificate", args=[certificate.pk]),
+        "digest": certificate.digest,
+        "issued_at": certificate.issued_at,
+        "revoked_at": certificate.revoked_at,
+        "revoked_reason": certificate.revoked_reason,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from courses.views import catalogue, starter_sets, steps
+from courses.views import catalogue, certificates, starter_sets, steps
 
 app_name = "courses"
 urlpatterns = [
@@ -13,6 +13,7 @@ urlpatterns = [
     path("starter-dataset/", starter_sets.use_starter_dataset, name="use_starter_dataset"),
     path("<slug:slug>/", catalogue.course_detail, name="course_detail"),
     path("<slug:slug>/begin/", catalogue.course_begin, name="course_begin"),
+    path("<slug:slug>/certificate/", certificates.certificate_new, name="certificate_new"),
     path("<slug:slug>/resume/", steps.course_resume, name="course_resume"),
     path("<slug:slug>/steps/<slug:key>/", steps.step_detail, name="step_detail"),
     path("<slug:slug>/steps/<slug:key>/go/", steps.step_go, name="step_go"),

@@ -432,5 +432,8 @@ LOGGING = {
     "loggers": {
         "daphne.http_protocol": {"level": "WARNING"},
         "django.server": {"level": "WARNING"},
+        # They tell which letters a PDF needs, and so what stands in it.
+        "fontTools": {"level": "ERROR"},
+        "fpdf": {"level": "ERROR"},
     },
 }

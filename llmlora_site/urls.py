@@ -16,6 +16,7 @@ urlpatterns = [
     path("training/", include("training.urls")),
     path("chat/", include("chat.urls")),
     path("courses/", include("courses.urls")),
+    path("certificates/", include("courses.certificate_urls")),
     path("models/", include("modelhub.urls")),
     path("", include("accounts.urls")),
     path("accounts/", include("allauth.urls")),

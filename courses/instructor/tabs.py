@@ -16,4 +16,4 @@ class Tab:
     title: str | Promise
 
 
-TABS: tuple[Tab, ...] = (Tab("settings", _("Class")),)
+TABS: tuple[Tab, ...] = (Tab("content", _("Content")), Tab("settings", _("Class")))

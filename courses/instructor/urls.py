@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from courses.instructor import settings
+from courses.instructor import content, settings
 
 app_name = "classroom"
-urlpatterns: list[URLPattern] = [*settings.urlpatterns]
+urlpatterns: list[URLPattern] = [*content.urlpatterns, *settings.urlpatterns]

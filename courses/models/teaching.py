@@ -158,7 +158,7 @@ class Certificate(models.Model):
     Attributes:
         name: as the person confirmed it; empty after an erasure.
         facts: title, minutes, steps, and the digests of datasets, adapters and measurements that proved them.
-        digest: sha256 of name and facts, as text.
+        digest: sha256 of id, time and facts, in which a seal stands for the name (courses.certificates.sealing).
         signature: of the digest, with the installation's key.
     """
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
-from typing import Any
 
 from django.db import transaction
 
+from common.canonical_json import json_digest
 from courses.catalogue.reading import read_course
 from courses.catalogue.schema import CourseContent
 from courses.models import Course, CourseVersion
@@ -33,7 +31,7 @@ def publish_courses(folder: Path = CONTENT_FOLDER) -> list[CourseVersion]:
 def publish(content: CourseContent) -> CourseVersion | None:
     """The course's next version, or None when the newest says the same."""
     manifest = content.model_dump(mode="json", by_alias=True)
-    digest = manifest_digest(manifest)
+    digest = json_digest(manifest)
     about = content.about
     course, _is_new = Course.objects.update_or_create(
         slug=about.slug, defaults={"level": about.level, "is_offered": not about.draft}
@@ -46,9 +44,3 @@ def publish(content: CourseContent) -> CourseVersion | None:
     return CourseVersion.objects.create(
         course=course, number=number, digest=digest, manifest=manifest
     )
-
-
-def manifest_digest(manifest: dict[str, Any]) -> str:
-    """sha256 of a manifest, whatever the order of its names."""
-    plain = json.dumps(manifest, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(plain.encode()).hexdigest()
