@@ -23,6 +23,8 @@ def notification_title(notification: Notification) -> str:
             return _("“%(name)s” was cancelled by an instructor") % {"name": name}
         case "prompt_run_completed":
             return _("All questions of “%(name)s” are answered") % {"name": name}
+        case "help_claimed":
+            return _("%(name)s is coming to help you") % {"name": name}
     return _("There is news of “%(name)s”") % {"name": name}
 
 
@@ -38,6 +40,8 @@ def notification_text(notification: Notification) -> str:
             return _("Its curves are kept. Ask your instructor for the reason, then start again.")
         case "prompt_run_completed":
             return _("See which model answered better, and on which questions.")
+        case "help_claimed":
+            return _("Stay at the step. Take your request back when you found the answer yourself.")
     return _("Open it to read more.")
 
 
