@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import Cohort, Membership
 from common.errors import NotFoundError
-from courses.models import Enrolment, HelpRequest
+from courses.models import Enrolment, HelpRequest, StepProgress
 from courses.selectors.progress import CourseStanding, StepStanding
 
 State = HelpRequest.State
@@ -73,8 +73,13 @@ def waiting_count(cohort: Cohort) -> int:
 
 
 def waiting_requests(cohort_id: UUID | None) -> QuerySet[HelpRequest]:
+    """In the order of asking; without those at a step that a leader has counted as done since."""
     students = Membership.objects.filter(cohort_id=cohort_id, role=Membership.Role.STUDENT)
+    done = StepProgress.objects.filter(
+        enrolment=OuterRef("enrolment"), step_key=OuterRef("step_key"), state__in=StepProgress.DONE
+    )
     return HelpRequest.objects.filter(
+        ~Exists(done),
         enrolment__cohort_id=cohort_id,
         enrolment__user__in=students.values("user_id"),
         state=State.OPEN,

@@ -124,6 +124,7 @@ class Grid:
     Attributes:
         rows: those that are shown, in their order.
         counts: how many students are in each phase, shown or not.
+        hands: those for which nobody is coming yet.
     """
 
     pinned: CohortCourse
@@ -144,7 +145,7 @@ def live_grid(course: CourseWork, language: str, *, sort: Sort, show: Show) -> G
         steps=_steps(course, language),
         rows=tuple(_sorted([row for row in rows if row.is_shown(show)], sort)),
         counts={phase.value: counts[phase.value] for phase in Phase},
-        hands=sum(row.asks_for_help for row in rows),
+        hands=sum(row.order == 0 for row in rows),
         student_count=len(rows),
     )
 

@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.models import AuditEvent, Cohort, Membership, User
 from courses.models import CohortCourse, Enrolment, HelpRequest, StepProgress
 from courses.selectors.classwork import read_classwork
+from courses.selectors.helping import waiting_count
 from courses.selectors.needs import Need, Reason, needs_of, waiting_for_device
 from courses.services.helping import claim, raise_hand
 from courses.tests.live_factories import (
@@ -192,8 +193,10 @@ def test_a_hand_at_a_step_that_is_done_since_is_not_listed(
     pinned: CohortCourse, enrolment: Enrolment
 ) -> None:
     raise_hand(enrolment, "hello")
+    assert waiting_count(pinned.cohort) == 1
     StepProgress.objects.create(enrolment=enrolment, step_key="hello", state="exempt")
     assert needs(pinned) == []
+    assert waiting_count(pinned.cohort) == 0
 
 
 def test_who_left_the_class_is_not_listed(pinned: CohortCourse, enrolment: Enrolment) -> None:

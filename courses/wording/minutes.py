@@ -22,4 +22,4 @@ def span_words(span: timedelta) -> str:
     if hours < MOST_HOURS:
         return _("%(hours)d h") % {"hours": hours}
     days = hours // 24
-    return ngettext("%(count)d day", "%(count)d days", days) % {"count": days}
+    return ngettext("%(days)d day", "%(days)d days", days) % {"days": days}

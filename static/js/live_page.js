@@ -85,9 +85,11 @@ export function keepLive(live, notice, pollMilliseconds) {
   }
 
   let focusedId = "";
+  let focusedPart = "";
 
   // A part that did not change stays: a focused button keeps the focus, a screen reader is not told twice. In one that
-  // changed, what the reader has unfolded stays open and the focus stays where it was.
+  // changed, what the reader has unfolded stays open and the focus stays where it was, or goes to the part when what
+  // had it is gone.
   live.addEventListener("htmx:oobBeforeSwap", (event) => {
     const { fragment, target } = event.detail;
     const incoming = fragment instanceof DocumentFragment ? fragment.firstElementChild : fragment;
@@ -96,12 +98,15 @@ export function keepLive(live, notice, pollMilliseconds) {
       incoming.querySelector(`#${unfolded.id}`)?.setAttribute("open", "");
     }
     if (incoming.isEqualNode(target)) event.detail.shouldSwap = false;
-    else if (target.contains(document.activeElement)) focusedId = document.activeElement.id;
+    else if (target.contains(document.activeElement)) {
+      focusedId = document.activeElement.id;
+      focusedPart = target.id;
+    }
   });
 
   live.addEventListener("htmx:oobAfterSwap", () => {
-    const lost = focusedId && document.getElementById(focusedId);
-    focusedId = "";
+    const lost = document.getElementById(focusedId) ?? document.getElementById(focusedPart);
+    focusedId = focusedPart = "";
     if (lost && lost !== document.activeElement) lost.focus({ preventScroll: true });
   });
 
