@@ -45,8 +45,11 @@ class ClassroomConsumer(LiveConsumer):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            if self._follower is not None:
-                self._follower.cancel()
+            self._stop_following()
+
+    def _stop_following(self) -> None:
+        if self._follower is not None:
+            self._follower.cancel()
 
     async def authorise(self) -> bool:
         return self._page in PIECES and await database_sync_to_async(self._may_look)()

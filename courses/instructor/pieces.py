@@ -23,7 +23,7 @@ from courses.selectors.needs import Need, needs_of, waiting_for_device
 from courses.starter import DEFAULT_LANGUAGE
 from courses.wording.cells import cell_label
 from courses.wording.minutes import span_words
-from courses.wording.needs import device_words, trouble_sentence
+from courses.wording.needs import device_words, trouble_sentences
 
 PIECES: dict[str, tuple[str, ...]] = {
     "live": ("live_summary", "live_grid", "class_news"),
@@ -133,7 +133,9 @@ def _need_row(need: Need, view: LiveView) -> NeedRow:
         step_title=item.step.text(language).title,
         since=span_words(need.course.now - need.since),
         sentences=tuple(
-            trouble_sentence(trouble, may_quote=may_quote) for trouble in need.troubles
+            sentence
+            for trouble in need.troubles
+            for sentence in trouble_sentences(trouble, may_quote=may_quote)
         ),
         text=need.help.text if need.help and may_quote else "",
         next_key=after.step.key if after else "",

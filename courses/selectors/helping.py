@@ -61,9 +61,10 @@ def standing_help(enrolment: Enrolment) -> HelpRequest | None:
 
 def place_of(request: HelpRequest) -> int:
     """Among those of the class for whom nobody is coming yet, whatever their course."""
-    if request.state != State.OPEN:
+    cohort_id = request.enrolment.cohort_id
+    if request.state != State.OPEN or cohort_id is None:
         return 0
-    before = waiting_requests(request.enrolment.cohort_id).filter(created_at__lt=request.created_at)
+    before = waiting_requests(cohort_id).filter(created_at__lt=request.created_at)
     return before.count() + 1
 
 
@@ -72,7 +73,7 @@ def waiting_count(cohort: Cohort) -> int:
     return waiting_requests(cohort.pk).count()
 
 
-def waiting_requests(cohort_id: UUID | None) -> QuerySet[HelpRequest]:
+def waiting_requests(cohort_id: UUID) -> QuerySet[HelpRequest]:
     """In the order of asking; without those at a step that a leader has counted as done since."""
     students = Membership.objects.filter(cohort_id=cohort_id, role=Membership.Role.STUDENT)
     done = StepProgress.objects.filter(

@@ -28,7 +28,7 @@ from courses.tests.live_factories import (
     make_member,
     pass_step,
 )
-from courses.wording.needs import trouble_sentence
+from courses.wording.needs import trouble_sentences
 from training.models import TrainingJob
 from training.tests.factories import (
     make_completed_job,
@@ -80,10 +80,10 @@ def test_the_same_check_failed_three_times_in_a_row(
     be_at(enrolment, "train", checks=FAILED_CHECK, fails_in_row=3)
     ((trouble,),) = [need.troubles for need in needs(pinned)]
     assert trouble.reason == Reason.SAME_CHECK
-    sentence = trouble_sentence(trouble)
-    assert "3 tries in a row failed at “A training job is completed”." in sentence
-    assert "You have no job in this course yet." in sentence
-    assert "You have no job" not in trouble_sentence(trouble, may_quote=False)
+    failed, read = trouble_sentences(trouble)
+    assert failed == "3 tries in a row failed at “A training job is completed”."
+    assert "You have no job in this course yet." in read
+    assert trouble_sentences(trouble, may_quote=False) == [failed]
     pass_step(enrolment, "train")
     assert reasons(pinned) == []
 
@@ -95,7 +95,7 @@ def test_two_jobs_failed_alike(pinned: CohortCourse, enrolment: Enrolment) -> No
     newest = make_failed_job(enrolment.user)
     ((trouble,),) = [need.troubles for need in needs(pinned)]
     assert trouble.reason == Reason.JOB_FAILED_TWICE
-    assert "ran out of memory" in trouble_sentence(trouble)
+    assert "ran out of memory" in trouble_sentences(trouble)[1]
     TrainingJob.objects.filter(pk=newest.pk).update(error_code="diverged")
     assert reasons(pinned) == []
     TrainingJob.objects.filter(pk=newest.pk).update(error_code="out_of_memory")
@@ -132,7 +132,8 @@ def test_twice_as_long_as_the_class_needed(
         [Reason.IDLE] if is_stuck else []
     )
     if is_stuck:
-        assert "half of the class needed 6 min or less" in trouble_sentence(found[0].troubles[0])
+        (sentence,) = trouble_sentences(found[0].troubles[0])
+        assert "half of the class needed 6 min or less" in sentence
 
 
 def test_five_minutes_are_nobodys_trouble(pinned: CohortCourse, enrolment: Enrolment) -> None:

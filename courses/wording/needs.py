@@ -13,7 +13,7 @@ from training.queue.wording import position_words, reason_label
 from training.sentences import failure_sentence
 
 
-def trouble_sentence(trouble: Trouble, *, may_quote: bool = True) -> str:
+def trouble_sentences(trouble: Trouble, *, may_quote: bool = True) -> list[str]:
     """
     Args:
         may_quote: whether what the student reads is told too, with the names of the student's things in it.
@@ -26,25 +26,23 @@ def trouble_sentence(trouble: Trouble, *, may_quote: bool = True) -> str:
                 "%(count)d tries in a row failed at “%(check)s”.",
                 trouble.count,
             ) % {"count": trouble.count, "check": title}
-            return _with(tried, reason_sentence(trouble.stored) if may_quote else "")
+            return [tried, *_quoted(reason_sentence(trouble.stored) if may_quote else "")]
         case Reason.JOB_FAILED_TWICE if trouble.job is not None:
             twice = _("The last two training jobs failed for the same reason.")
-            return _with(twice, failure_sentence(trouble.job) if may_quote else "")
+            return [twice, *_quoted(failure_sentence(trouble.job) if may_quote else "")]
     minutes = {"minutes": trouble.minutes, "usual": trouble.usual_minutes}
     if trouble.is_measured:
-        return (
-            _("At this step for %(minutes)d min; half of the class needed %(usual)d min or less.")
-            % minutes
+        idle = _(
+            "At this step for %(minutes)d min; half of the class needed %(usual)d min or less."
         )
-    return _("At this step for %(minutes)d min; it is meant to take %(usual)d min.") % minutes
+    else:
+        idle = _("At this step for %(minutes)d min; it is meant to take %(usual)d min.")
+    return [idle % minutes]
 
 
-def _with(what: str, read: str) -> str:
-    """What the student reads is written to the student, so it is quoted."""
-    if not read:
-        return what
-    quoted = _("The student reads: “%(sentence)s”") % {"sentence": read}
-    return f"{what} {quoted}"
+def _quoted(sentence: str) -> list[str]:
+    """What the student reads is written to the student."""
+    return [_("The student reads: “%(sentence)s”") % {"sentence": sentence}] if sentence else []
 
 
 def device_words(device: DeviceWork) -> str:
