@@ -18,6 +18,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import Cohort, Membership, User
 from courses.consumers import ClassroomConsumer
@@ -124,13 +125,17 @@ def test_the_page_tells_minutes_percent_and_place(
     runs, waits = make_member(pinned, "aya"), make_member(pinned, "bo")
     be_at(runs, "train", minutes=12.5, active_seconds=180)
     be_at(waits, "train", minutes=3)
+    held = make_member(pinned, "cy")
+    be_at(held, "train", minutes=3)
     make_running_job(runs.user, step_count=30, total_steps=75)
     make_training_job(waits.user)
+    make_training_job(held.user, held_at=timezone.now())
     page = client_of(instructor).get(address(pinned)).content.decode()
     assert "12 min, of it 3 min with the page open" in page
     assert "job at 40%" in page
     assert "in the queue: next" in page
-    assert "2 waiting for a device" in page
+    assert "job waits: Held" in page
+    assert "3 waiting for a device" in page
     assert '<use href="#cell-waiting"/></svg><span class="visually-hidden">waits for' in page
 
 

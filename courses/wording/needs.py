@@ -51,5 +51,5 @@ def device_words(device: DeviceWork) -> str:
         return _("job at %(percent)d%%") % {"percent": int(100 * device.share)}
     place = position_words(device.queue, device.place_count)
     if not place:
-        return reason_label(device.queue)
+        return _("job waits: %(reason)s") % {"reason": reason_label(device.queue)}
     return _("in the queue: %(place)s") % {"place": place}
