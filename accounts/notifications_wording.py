@@ -49,6 +49,8 @@ def notification_title(notification: Notification) -> str:
             return _("Your certificate of “%(name)s” was revoked") % {"name": name}
         case "prompt_run_completed":
             return _("All questions of “%(name)s” are answered") % {"name": name}
+        case "help_claimed":
+            return _("%(name)s is coming to help you") % {"name": name}
     return _("There is news of “%(name)s”") % {"name": name}
 
 
@@ -68,6 +70,8 @@ def notification_text(notification: Notification) -> str:
             return _("Its page says why. Ask your instructor if you think that this is a mistake.")
         case "prompt_run_completed":
             return _("See which model answered better, and on which questions.")
+        case "help_claimed":
+            return _("Stay at the step. Take your request back when you found the answer yourself.")
     return _("Open it to read more.")
 
 

@@ -8,7 +8,6 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from courses.instructor.tabs import TABS
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -16,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Cohort, Membership, User
+from courses.instructor.tabs import TABS
 from courses.models import (
     CheckResult,
     CohortCourse,

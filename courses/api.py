@@ -15,6 +15,7 @@ from accounts.models import User
 from common.api import ERROR_RESPONSES, current_user
 from courses.catalogue.schema import Step
 from courses.execution.verifying import verify_step
+from courses.helping_api import router as helping_router
 from courses.models import Certificate, Enrolment
 from courses.selectors.certificates import certificates_of, validity_of
 from courses.selectors.cohorts import led_cohort, members_standing
@@ -30,6 +31,7 @@ from courses.services.enrolling import begin_course
 from courses.starter import DEFAULT_LANGUAGE
 
 router = Router(tags=["courses"])
+router.add_router("", helping_router)
 
 
 class CheckSchema(Schema):

@@ -15,6 +15,7 @@ django_application = get_asgi_application()
 
 from accounts.socket_auth import SocketAuth, SocketOrigin, refuse_socket  # noqa: E402
 from chat.routing import websocket_urlpatterns as chat_urlpatterns  # noqa: E402
+from courses.routing import websocket_urlpatterns as courses_urlpatterns  # noqa: E402
 from llmlora_site.body_limit import BodyLimit  # noqa: E402
 from training.routing import websocket_urlpatterns as training_urlpatterns  # noqa: E402
 
@@ -35,7 +36,16 @@ application = ProtocolTypeRouter(
     {
         "http": BodyLimit(django_application),
         "websocket": SocketOrigin(
-            SocketAuth(URLRouter([*training_urlpatterns, *chat_urlpatterns, no_such_socket]))
+            SocketAuth(
+                URLRouter(
+                    [
+                        *training_urlpatterns,
+                        *chat_urlpatterns,
+                        *courses_urlpatterns,
+                        no_such_socket,
+                    ]
+                )
+            )
         ),
         "lifespan": lifespan,
     }

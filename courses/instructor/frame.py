@@ -89,7 +89,12 @@ def render_page(
         template: below courses/instructor/, without .html; the tab's key when it is empty.
     """
     tabs = [
-        {"title": item.title, "address": classroom.address(item.key), "is_current": item.key == tab}
+        {
+            "title": item.title,
+            "address": classroom.address(item.key),
+            "is_current": item.key == tab,
+            "count": item.count(classroom.cohort) if item.count else 0,
+        }
         for item in TABS
     ]
     frame = {

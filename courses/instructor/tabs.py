@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Cohort
+from courses.selectors.helping import waiting_count
+
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """key: of the address and of the template."""
+    """
+    Attributes:
+        key: of the address and of the template.
+        count: how many things wait on the page, told on its tab.
+    """
 
     key: str
     title: str | Promise
+    count: Callable[[Cohort], int] | None = None
 
 
-TABS: tuple[Tab, ...] = (Tab("content", _("Content")), Tab("settings", _("Class")))
+TABS: tuple[Tab, ...] = (
+    Tab("live", _("Live")),
+    Tab("needs", _("Needs me now"), count=waiting_count),
+    Tab("content", _("Content")),
+    Tab("settings", _("Class")),
+)

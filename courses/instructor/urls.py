@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from courses.instructor import content, settings
+from courses.instructor import content, live, needs, settings
 
 app_name = "classroom"
-urlpatterns: list[URLPattern] = [*content.urlpatterns, *settings.urlpatterns]
+urlpatterns: list[URLPattern] = [
+    *live.urlpatterns,
+    *needs.urlpatterns,
+    *content.urlpatterns,
+    *settings.urlpatterns,
+]

@@ -10,6 +10,8 @@ from django.utils import timezone
 
 from courses.catalogue.schema import Check, Step
 from courses.checks.findings import Finding, Outcome, Proof
+from courses.events import class_changed
+from courses.lifecycle.hands import lower_hand_at
 from courses.models import CheckResult, Enrolment, Evidence, ScoreEvent, StepProgress
 from courses.selectors.progress import standing_of
 
@@ -29,6 +31,7 @@ def record(
     progress = locked_progress(enrolment, step.key)
     if progress.state in StepProgress.DONE:
         return progress
+    state_before = progress.state
     for check in step.checks:
         _record_check(enrolment, step, check, findings[check.key], progress)
     outcomes = {finding.outcome for finding in findings.values()}
@@ -48,6 +51,9 @@ def record(
     progress.save()
     if progress.state == State.PASSED:
         complete_course(enrolment)
+        lower_hand_at(enrolment, step.key)
+    if changed or is_try or progress.state != state_before:
+        class_changed(enrolment.cohort_id)
     return progress
 
 
@@ -136,6 +142,8 @@ def note_opened(enrolment: Enrolment, step_key: str, now: datetime) -> StepProgr
     """A person opened a step: it is where they go on."""
     with transaction.atomic():
         progress = locked_progress(enrolment, step_key)
+        if progress.first_opened_at is None or enrolment.last_step_key != step_key:
+            class_changed(enrolment.cohort_id)
         progress.first_opened_at = progress.first_opened_at or now
         progress.last_seen_at = now
         progress.save(update_fields=["first_opened_at", "last_seen_at"])

@@ -17,6 +17,7 @@ from common.http import AuthenticatedRequest
 from courses.execution.verifying import verify_step
 from courses.lesson_link import remember_lesson
 from courses.models import Enrolment
+from courses.selectors.helping import shown_help
 from courses.selectors.pages import StepPage, shown_checks, step_page
 from courses.selectors.progress import get_enrolment, standing_of
 from courses.services.answering import answer_quiz, write_reflection
@@ -29,10 +30,7 @@ from courses.views.catalogue import page_language
 @require_safe
 def course_resume(request: AuthenticatedRequest, slug: str) -> HttpResponse:
     """Where the person left off, or what comes next."""
-    enrolment = _enrolment(request, slug)
-    standing = standing_of(enrolment)
-    last = next((item for item in standing.steps if item.step.key == enrolment.last_step_key), None)
-    item = last if last is not None and last.is_open and not last.is_done else standing.next_step
+    item = standing_of(own_enrolment(request, slug)).current_step
     if item is None:
         return redirect("courses:course_detail", slug)
     return redirect("courses:step_detail", slug, item.step.key)
@@ -41,7 +39,7 @@ def course_resume(request: AuthenticatedRequest, slug: str) -> HttpResponse:
 @login_required
 @require_safe
 def step_detail(request: AuthenticatedRequest, slug: str, key: str) -> HttpResponse:
-    enrolment = _enrolment(request, slug)
+    enrolment = own_enrolment(request, slug)
     try:
         open_step(enrolment, key)
     except NotFoundError as error:
@@ -50,14 +48,14 @@ def step_detail(request: AuthenticatedRequest, slug: str, key: str) -> HttpRespo
         messages.info(request, str(error.message))
         return redirect("courses:course_detail", slug)
     verify_step(enrolment, key)
-    return _show(request, enrolment, key)
+    return show_step(request, enrolment, key)
 
 
 @login_required
 @require_safe
 def step_go(request: AuthenticatedRequest, slug: str, key: str) -> HttpResponse:
     """The page on which the step is done; the way back is shown there."""
-    enrolment = _enrolment(request, slug)
+    enrolment = own_enrolment(request, slug)
     page = _page(enrolment, key)
     if not page.action_address:
         return redirect("courses:step_detail", slug, key)
@@ -70,7 +68,7 @@ def step_go(request: AuthenticatedRequest, slug: str, key: str) -> HttpResponse:
 @require_POST
 def step_beat(request: AuthenticatedRequest, slug: str, key: str) -> HttpResponse:
     """The page is in front of the person; what its checks find now is its answer."""
-    enrolment = _enrolment(request, slug)
+    enrolment = own_enrolment(request, slug)
     try:
         beat(enrolment, key)
         verify_step(enrolment, key)
@@ -83,7 +81,7 @@ def step_beat(request: AuthenticatedRequest, slug: str, key: str) -> HttpRespons
 @require_POST
 def step_check(request: AuthenticatedRequest, slug: str, key: str) -> HttpResponse:
     """Look now, because the person thinks that it is done."""
-    enrolment = _enrolment(request, slug)
+    enrolment = own_enrolment(request, slug)
     try:
         verify_step(enrolment, key, is_try=True)
     except (NotFoundError, ConflictError) as error:
@@ -96,7 +94,7 @@ def step_check(request: AuthenticatedRequest, slug: str, key: str) -> HttpRespon
 @login_required
 @require_POST
 def step_quiz(request: AuthenticatedRequest, slug: str, key: str) -> HttpResponse:
-    enrolment = _enrolment(request, slug)
+    enrolment = own_enrolment(request, slug)
     page = _page(enrolment, key)
     answers = {
         question.key: _answer(question.kind, request.POST.getlist(f"q-{question.key}"))
@@ -106,21 +104,21 @@ def step_quiz(request: AuthenticatedRequest, slug: str, key: str) -> HttpRespons
         answer_quiz(enrolment, key, answers)
     except InvalidInputError as error:
         faults = {fault.field: str(fault.message) for fault in error.faults}
-        return _show(request, enrolment, key, status=422, faults=faults, given=answers)
+        return show_step(request, enrolment, key, status=422, faults=faults, given=answers)
     return redirect(reverse("courses:step_detail", args=[slug, key]) + "#questions")
 
 
 @login_required
 @require_POST
 def step_reflection(request: AuthenticatedRequest, slug: str, key: str) -> HttpResponse:
-    enrolment = _enrolment(request, slug)
+    enrolment = own_enrolment(request, slug)
     text = request.POST.get("text", "")
     try:
         write_reflection(enrolment, key, text=text, job_ids=_uuids(request.POST, "jobs"))
     except NotFoundError as error:
         raise Http404(error.message) from error
     except DomainError as error:
-        return _show(
+        return show_step(
             request,
             enrolment,
             key,
@@ -136,7 +134,7 @@ def step_reflection(request: AuthenticatedRequest, slug: str, key: str) -> HttpR
 def step_hint(
     request: AuthenticatedRequest, slug: str, key: str, check: str, level: int
 ) -> HttpResponse:
-    enrolment = _enrolment(request, slug)
+    enrolment = own_enrolment(request, slug)
     try:
         open_hint(enrolment, key, check, level)
     except (NotFoundError, ConflictError) as error:
@@ -146,7 +144,7 @@ def step_hint(
     return redirect("courses:step_detail", slug, key)
 
 
-def _enrolment(request: AuthenticatedRequest, slug: str) -> Enrolment:
+def own_enrolment(request: AuthenticatedRequest, slug: str) -> Enrolment:
     try:
         return get_enrolment(request.user, slug)
     except NotFoundError as error:
@@ -160,7 +158,7 @@ def _page(enrolment: Enrolment, key: str) -> StepPage:
         raise Http404(error.message) from error
 
 
-def _show(
+def show_step(
     request: AuthenticatedRequest,
     enrolment: Enrolment,
     key: str,
@@ -169,8 +167,10 @@ def _show(
     faults: dict[str | None, str] | None = None,
     given: dict[str, Any] | None = None,
 ) -> HttpResponse:
+    page = _page(enrolment, key)
     context = {
-        "page": _page(enrolment, key),
+        "page": page,
+        "help": shown_help(page.course, page.item),
         "faults": faults or {},
         "given": given or {},
         "beat_seconds": BEAT_SECONDS,

@@ -25,7 +25,7 @@ async def test_a_socket_address_that_nobody_has_is_refused_at_the_handshake(
     assert not is_accepted
 
 
-@pytest.mark.parametrize("path", ["/ws/training/{}", "/ws/chat/{}"])
+@pytest.mark.parametrize("path", ["/ws/training/{}", "/ws/chat/{}", "/ws/classroom/{}"])
 async def test_a_signed_out_socket_is_closed_with_4401(transactional_db: None, path: str) -> None:
     socket = WebsocketCommunicator(application, path.format(uuid4()), headers=[ORIGIN])
     is_accepted, _protocol = await socket.connect()
