@@ -17,7 +17,7 @@ class Tab:
     """
     Attributes:
         key: of the address and of the template.
-        count: how many things wait on the page, told on its tab.
+        count: what waits there; asked on every page of the class, so in one cheap query.
     """
 
     key: str
