@@ -29,12 +29,12 @@ class CourseVersionAdmin(admin.ModelAdmin):
 
 @admin.register(CohortCourse)
 class CohortCourseAdmin(admin.ModelAdmin):
-    """The version that a cohort takes, when it opens, and which steps are open for all."""
+    """The version that a cohort takes, when it opens and is due, and which steps are open for all."""
 
-    list_display = ["cohort", "course", "version", "release_at"]
+    list_display = ["cohort", "course", "version", "release_at", "due_at"]
     list_filter = ["cohort", "course"]
     list_select_related = ["cohort", "course", "version__course"]
-    fields = ["cohort", "course", "version", "release_at", "opened_steps"]
+    fields = ["cohort", "course", "version", "release_at", "due_at", "opened_steps"]
 
 
 class StepProgressInline(admin.TabularInline):

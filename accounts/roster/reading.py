@@ -59,7 +59,7 @@ def decode(content: bytes) -> str:
 def parse(text: str) -> Sheet:
     """
     Raises:
-        InvalidInputError: it is no table of people, or its quotation marks are not closed.
+        InvalidInputError: it is no table of people, or its quotation marks do not pair.
     """
     lines = _Lines(text)
     headings = next(iter(lines), None)
@@ -111,7 +111,7 @@ class _Lines:
                 return
             except csv.Error as error:
                 sentence = _(
-                    "The quotation marks from line %(line)d on are not closed, so the lines after it cannot be read. "
+                    "The quotation marks on line %(line)d do not pair, so the lines after it cannot be read. "
                     "Mend this line, then try again."
                 ) % {"line": line}
                 raise InvalidInputError(sentence, faults=[Fault(sentence, line=line)]) from error
