@@ -61,17 +61,17 @@ def parse(text: str) -> Sheet:
     Raises:
         InvalidInputError: it is no table of people, or its quotation marks do not pair.
     """
-    lines = _Lines(text)
-    headings = next(iter(lines), None)
-    if headings is None:
+    lines = _lines(text)
+    _line, headings = next(lines, (0, []))
+    if not headings:
         raise InvalidInputError(
             _(
                 "The file is empty. Its first line names the columns, and a line for each person follows."
             )
         )
-    columns = _columns(headings[1])
+    columns = _columns(headings)
     sheet = Sheet(
-        unread=[name.strip() for name in headings[1] if name.strip() and not column_of(name)]
+        unread=[name.strip() for name in headings if name.strip() and not column_of(name)]
     )
     reader = RowReader(columns)
     for count, (line, cells) in enumerate(lines, start=1):
@@ -93,30 +93,23 @@ def parse(text: str) -> Sheet:
     return sheet
 
 
-class _Lines:
+def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
     """The rows of a table that are not empty, each with the line on which it begins."""
-
-    def __init__(self, text: str) -> None:
-        self._rows = csv.reader(
-            io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True
-        )
-
-    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
-        rows = self._rows
-        while True:
-            line = rows.line_num + 1
-            try:
-                cells = next(rows)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                sentence = _(
-                    "The quotation marks on line %(line)d do not pair, so the lines after it cannot be read. "
-                    "Mend this line, then try again."
-                ) % {"line": line}
-                raise InvalidInputError(sentence, faults=[Fault(sentence, line=line)]) from error
-            if any(cell.strip() for cell in cells):
-                yield line, cells
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    while True:
+        line = rows.line_num + 1
+        try:
+            cells = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            sentence = _(
+                "The quotation marks on line %(line)d do not pair, so the lines after it cannot be read. "
+                "Mend this line, then try again."
+            ) % {"line": line}
+            raise InvalidInputError(sentence, faults=[Fault(sentence, line=line)]) from error
+        if any(cell.strip() for cell in cells):
+            yield line, cells
 
 
 def _delimiter(text: str) -> str:
