@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -69,7 +71,7 @@ def import_roster(actor: User, cohort: Cohort, text: str, *, skips_wrong: bool) 
 
 
 @transaction.atomic
-def remove_entry(actor: User, cohort: Cohort, entry_id: object) -> RosterEntry:
+def remove_entry(actor: User, cohort: Cohort, entry_id: UUID) -> RosterEntry:
     """Somebody is not expected any more.
 
     Raises:
@@ -131,6 +133,7 @@ def _let_in(cohort: Cohort, joining: list[Planned]) -> None:
                 source=Membership.Source.ROSTER,
             )
             for item in joining
+            if item.person_id is not None
         ],
         batch_size=BATCH,
         ignore_conflicts=True,

@@ -48,7 +48,7 @@ class Planned:
 
     @property
     def wanted_label(self) -> str:
-        return Membership.Role(self.wanted).label
+        return str(Membership.Role(self.wanted).label)
 
     @property
     def is_lowered(self) -> bool:
@@ -131,7 +131,8 @@ class _Known:
             if person and person != entry.claimed_by_id:
                 return _("The roster has this place for somebody else, who is there already.")
             person = entry.claimed_by_id
-        for key in filter(None, (person, entry and entry.pk)):
+        keys: list[int | UUID] = [entry.pk] if entry else []
+        for key in keys + ([person] if person else []):
             earlier = self._lines.setdefault(key, row.line)
             if earlier != row.line:
                 return _("This is the same person as on line %(line)d.") % {"line": earlier}

@@ -18,8 +18,9 @@ from common.sentences import joined
 
 SHOWN_CHARACTERS = 40
 _LONGEST = {
-    name: RosterEntry._meta.get_field(name).max_length or 0
-    for name in ("email", "username", "name")
+    "email": RosterEntry._meta.get_field("email").max_length or 0,
+    "username": RosterEntry._meta.get_field("username").max_length or 0,
+    "name": RosterEntry._meta.get_field("name").max_length or 0,
 }
 _validate_username = UnicodeUsernameValidator()
 

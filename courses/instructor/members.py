@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -61,13 +61,13 @@ def member_remove(
     request: AuthenticatedRequest, classroom: Classroom, member_id: UUID
 ) -> HttpResponse:
     seen = request.POST.get("seen_role", "")
+    next_address = reverse("classroom:member", args=[classroom.cohort.pk, member_id])
     with refusals_answered(request):
         person = remove_member(request.user, classroom.cohort, member_id, seen_role=seen)
         messages.success(request, _("%(name)s is not in the class any more.") % {"name": person})
-        if person == request.user:
-            return redirect("accounts:class_list")
-        return redirect(classroom.address("roster"))
-    return redirect("classroom:member", classroom.cohort.pk, member_id)
+        is_self = person == request.user
+        next_address = reverse("accounts:class_list") if is_self else classroom.address("roster")
+    return redirect(next_address)
 
 
 def _page(

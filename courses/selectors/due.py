@@ -72,17 +72,17 @@ class DueDates:
 
 def dues_of(enrolments: Iterable[Enrolment]) -> dict[UUID, Due]:
     """The due date of each enrolment that has one, by the enrolment's id; in two queries."""
-    known = [item for item in enrolments if item.cohort_id is not None]
+    known = [(item, item.cohort_id) for item in enrolments if item.cohort_id is not None]
     pinned = CohortCourse.objects.filter(
-        cohort_id__in={item.cohort_id for item in known},
-        course_id__in={item.course_id for item in known},
+        cohort_id__in={cohort_id for _item, cohort_id in known},
+        course_id__in={item.course_id for item, _cohort_id in known},
     ).select_related("cohort")
     by_course = {(item.cohort_id, item.course_id): item for item in pinned}
-    dates = DueDates(by_course.values(), {item.user_id for item in known})
+    dates = DueDates(by_course.values(), {item.user_id for item, _cohort_id in known})
     dues = {}
-    for enrolment in known:
-        item = by_course.get((enrolment.cohort_id, enrolment.course_id))
-        due = dates.of(item.pk, enrolment.user_id) if item else None
+    for enrolment, cohort_id in known:
+        taken = by_course.get((cohort_id, enrolment.course_id))
+        due = dates.of(taken.pk, enrolment.user_id) if taken else None
         if due is not None:
             dues[enrolment.pk] = due
     return dues

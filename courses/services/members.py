@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -102,7 +103,8 @@ def _check_not_last(member: Membership) -> None:
 
 def _forget(cohort: Cohort, person: User) -> None:
     """Their places in the roster would let them in again when they sign in next."""
-    addresses = [person.email, *person.emailaddress_set.values_list("email", flat=True)]
+    known = EmailAddress.objects.filter(user=person)
+    addresses = [person.email, *known.values_list("email", flat=True)]
     emails = {address.lower() for address in addresses if address}
     places = Q(claimed_by=person) | Q(username=person.username) | Q(email__in=emails)
     RosterEntry.objects.filter(places, cohort=cohort).delete()
