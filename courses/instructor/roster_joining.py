@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.joining.services import accept, close_joining, decline, open_joining
 from accounts.models import JoinRequest
+from common.errors import InvalidInputError
 from common.http import AuthenticatedRequest
 from courses.instructor.frame import Classroom, for_leaders
 from courses.instructor.refusals import refusals_answered
@@ -34,17 +35,24 @@ def join_link(request: HttpRequest, code: str) -> str:
 @require_POST
 def roster_code(request: AuthenticatedRequest, classroom: Classroom) -> HttpResponse:
     """Make a new code, after which the old one does not work any more, or let nobody join by a code."""
-    with refusals_answered(request):
-        match request.POST.get("action"):
-            case "open":
-                open_joining(request.user, classroom.cohort, days=_days(request))
-                messages.success(request, _("The class has a new join code."))
-            case "close":
-                close_joining(request.user, classroom.cohort)
-                messages.success(request, _("Nobody can join by a code now."))
-            case _other:
-                raise Http404
+    try:
+        with refusals_answered(request):
+            _change_code(request, classroom)
+    except InvalidInputError as error:
+        messages.warning(request, str(error.message))
     return redirect(classroom.address("roster"))
+
+
+def _change_code(request: AuthenticatedRequest, classroom: Classroom) -> None:
+    match request.POST.get("action"):
+        case "open":
+            open_joining(request.user, classroom.cohort, days=_days(request))
+            messages.success(request, _("The class has a new join code."))
+        case "close":
+            close_joining(request.user, classroom.cohort)
+            messages.success(request, _("Nobody can join by a code now."))
+        case _other:
+            raise Http404
 
 
 def _days(request: AuthenticatedRequest) -> int:
