@@ -36,7 +36,7 @@ class CourseVersionAdmin(ReadOnlyAdmin):
 
 @admin.register(CohortCourse)
 class CohortCourseAdmin(admin.ModelAdmin):
-    """The version that a cohort takes, when it opens, and which steps are open for all."""
+    """The version that a cohort takes, when it opens and is due, and which steps are open for all."""
 
     list_display = ["cohort", "course", "version", "release_at", "due_at"]
     list_filter = ["cohort", "course"]

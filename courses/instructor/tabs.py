@@ -28,6 +28,7 @@ class Tab:
 TABS: tuple[Tab, ...] = (
     Tab("live", _("Live")),
     Tab("needs", _("Needs me now"), count=waiting_count),
+    Tab("roster", _("Roster")),
     Tab("content", _("Content")),
     Tab("settings", _("Class")),
 )

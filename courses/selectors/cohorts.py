@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -27,8 +28,14 @@ def led_cohort(user: Person, cohort_id: UUID) -> Cohort:
     return cohort
 
 
-def members_standing(cohort: Cohort) -> list[CourseStanding]:
-    """Of everybody who takes a course with the cohort; in three queries, however many they are."""
+def members_standing(
+    cohort: Cohort, user_ids: Collection[int] | None = None
+) -> list[CourseStanding]:
+    """Of everybody who takes a course with the cohort; in three queries, however many they are.
+
+    Args:
+        user_ids: of the only people that are wanted.
+    """
     pinned = CohortCourse.objects.filter(cohort=cohort)
     opened = dict(pinned.values_list("course_id", "opened_steps"))
     enrolments = (
@@ -37,6 +44,8 @@ def members_standing(cohort: Cohort) -> list[CourseStanding]:
         .prefetch_related("steps")
         .order_by("course__level", "user__display_name", "user__username")
     )
+    if user_ids is not None:
+        enrolments = enrolments.filter(user_id__in=user_ids)
     return [
         fold(
             enrolment,

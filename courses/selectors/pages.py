@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from accounts.models import User
+from accounts.models import Membership, User
 from courses.actions import address_of
 from courses.catalogue.schema import Bilingual, Check, CourseContent, Question
 from courses.models import (
@@ -20,6 +21,7 @@ from courses.models import (
 )
 from courses.rendering import Part, parts_of
 from courses.selectors.content import content_of, newest_version
+from courses.selectors.due import Due, DueDates, Timeliness, timeliness
 from courses.selectors.progress import (
     CourseStanding,
     Standing,
@@ -44,6 +46,11 @@ class CatalogueEntry:
     summary: str
     standing: CourseStanding | None
     cohort_name: str
+    due: Due | None = None
+
+    @property
+    def timeliness(self) -> Timeliness | None:
+        return timeliness(self.due, self.standing) if self.due else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +130,15 @@ def catalogue(user: User, language: str) -> list[CatalogueEntry]:
         enrolment.course_id: enrolment
         for enrolment in Enrolment.objects.filter(user=user).select_related("course", "cohort")
     }
-    pinned = {
-        row.course_id: row
-        for row in CohortCourse.objects.filter(cohort__memberships__user=user).select_related(
-            "cohort"
+    rows = CohortCourse.objects.filter(cohort__memberships__user=user).select_related("cohort")
+    pinned = {row.course_id: row for row in rows}
+    dates = DueDates(rows, [user.pk])
+    learns_in = set(
+        Membership.objects.filter(user=user, role=Membership.Role.STUDENT).values_list(
+            "cohort_id", flat=True
         )
-    }
+    )
+    of_class = {(row.cohort_id, row.course_id): row for row in rows if row.cohort_id in learns_in}
     entries = []
     for course in offered_courses(user):
         enrolment, taken = enrolments.get(course.pk), pinned.get(course.pk)
@@ -136,6 +146,9 @@ def catalogue(user: User, language: str) -> list[CatalogueEntry]:
             content = _content(course, enrolment, taken)
         except CourseVersion.DoesNotExist:
             continue
+        # Who began with one class is bound by its date, whichever classes take the course besides.
+        cohort_id = enrolment.cohort_id if enrolment else taken and taken.cohort_id
+        binding = of_class.get((cohort_id, course.pk)) if cohort_id else None
         entries.append(
             CatalogueEntry(
                 course,
@@ -144,6 +157,7 @@ def catalogue(user: User, language: str) -> list[CatalogueEntry]:
                 content.about.summary.text(language),
                 standing_of(enrolment) if enrolment else None,
                 taken.cohort.name if taken else "",
+                dates.of(binding.pk, user.pk) if binding else None,
             )
         )
     return entries
@@ -212,12 +226,22 @@ def step_page(enrolment: Enrolment, step_key: str, language: str) -> StepPage:
     )
 
 
-def shown_checks(enrolment: Enrolment, item: StepStanding, language: str) -> list[ShownCheck]:
-    """The checks of a step with the sentences of what they found last."""
+def shown_checks(
+    enrolment: Enrolment,
+    item: StepStanding,
+    language: str,
+    opened: Set[tuple[str, int]] | None = None,
+) -> list[ShownCheck]:
+    """The checks of a step with the sentences of what they found last.
+
+    Args:
+        opened: the hints that were opened, as check and level, where they are known.
+    """
     stored = item.progress.checks if item.progress else {}
     tries = item.progress.tries if item.progress else 0
-    views = HintView.objects.filter(enrolment=enrolment, step_key=item.step.key)
-    opened = set(views.values_list("check_key", "level"))
+    if opened is None:
+        views = HintView.objects.filter(enrolment=enrolment, step_key=item.step.key)
+        opened = set(views.values_list("check_key", "level"))
     return [
         ShownCheck(
             key=check.key,
@@ -233,7 +257,7 @@ def shown_checks(enrolment: Enrolment, item: StepStanding, language: str) -> lis
 
 
 def _hints(
-    check: Check, tries: int, opened: set[tuple[str, int]], language: str
+    check: Check, tries: int, opened: Set[tuple[str, int]], language: str
 ) -> tuple[ShownHint, ...]:
     return tuple(
         ShownHint(
