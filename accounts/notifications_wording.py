@@ -23,6 +23,8 @@ def notification_title(notification: Notification) -> str:
             return _("“%(name)s” was cancelled by an instructor") % {"name": name}
         case "prompt_run_completed":
             return _("All questions of “%(name)s” are answered") % {"name": name}
+        case "feedback_given":
+            return _("There is feedback on “%(name)s”") % {"name": name}
     return _("There is news of “%(name)s”") % {"name": name}
 
 
@@ -38,6 +40,8 @@ def notification_text(notification: Notification) -> str:
             return _("Its curves are kept. Ask your instructor for the reason, then start again.")
         case "prompt_run_completed":
             return _("See which model answered better, and on which questions.")
+        case "feedback_given":
+            return _("Somebody who leads your class has written to you. Read it there.")
     return _("Open it to read more.")
 
 

@@ -4,5 +4,9 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
+from courses.instructor import run, runs
+
 app_name = "classroom"
 urlpatterns: list[URLPattern] = []
+urlpatterns += runs.urlpatterns
+urlpatterns += run.urlpatterns
