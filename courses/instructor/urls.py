@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from courses.instructor import run, runs
+from courses.instructor import run, runs, sweep
 
 app_name = "classroom"
 urlpatterns: list[URLPattern] = []
 urlpatterns += runs.urlpatterns
 urlpatterns += run.urlpatterns
+urlpatterns += sweep.urlpatterns
