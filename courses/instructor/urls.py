@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from courses.instructor import run, runs, sweep
+from courses.instructor import compute, run, runs, sweep
 
 app_name = "classroom"
 urlpatterns: list[URLPattern] = []
 urlpatterns += runs.urlpatterns
 urlpatterns += run.urlpatterns
 urlpatterns += sweep.urlpatterns
+urlpatterns += compute.urlpatterns

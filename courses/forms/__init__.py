@@ -1,0 +1,1 @@
+"""Forms of the courses: what may be entered, told at the field."""
