@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from common.errors import NotFoundError
 from common.http import AuthenticatedRequest
 from courses.instructor.frame import PROJECTED, Classroom, for_reviewers, render_page
+from courses.selectors.class_curves import MOST_CURVES, class_curves
 from courses.selectors.runs import (
     COLUMNS,
     ROWS_PER_PAGE,
@@ -61,6 +62,7 @@ def runs(request: AuthenticatedRequest, classroom: Classroom) -> HttpResponse:
         "statuses": TrainingJob.Status.choices,
         "students": names.choices,
         "base_models": base_models_of(cohort),
+        "curves_query": _changed(request.GET, page="", sort=""),
         "minimum": MIN_JOBS,
         "maximum": MAX_JOBS,
     }
@@ -88,6 +90,39 @@ def runs_compare(request: AuthenticatedRequest, classroom: Classroom) -> HttpRes
         partial="comparison",
         status=422 if sentence else 200,
     )
+
+
+@require_safe
+@for_reviewers
+def runs_curves(request: AuthenticatedRequest, classroom: Classroom) -> HttpResponse:
+    """The curves of all jobs that the list is narrowed to, and over them those that are chosen."""
+    filters = RunFilters.from_address(request.GET)
+    x = request.GET.get("x")
+    x = x if x in X_AXES else "step"
+    names = OwnerNames.of(classroom.cohort, is_projected=classroom.is_projected)
+    curves = class_curves(classroom.cohort, filters, request.GET.getlist("job"), x, names)
+    context = {
+        "curves": curves,
+        "filters": filters,
+        "x": x,
+        "x_links": [(name, f"?{_changed(request.GET, x=name)}") for name in X_AXES],
+        "maximum": MAX_JOBS,
+        "most": MOST_CURVES,
+        "list_query": _changed(request.GET, x="", job=""),
+    }
+    return render_page(
+        request, classroom, "runs", context, template="runs_curves", partial="class-curves"
+    )
+
+
+def _changed(query: QueryDict, **values: str) -> str:
+    """The query string with other values; an empty one is taken out."""
+    changed = query.copy()
+    for name, value in values.items():
+        changed.pop(name, None)
+        if value:
+            changed[name] = value
+    return changed.urlencode()
 
 
 def _comparison(
@@ -136,13 +171,14 @@ def _projected(classroom: Classroom, address: str, query: list[tuple[str, str]])
 def _heading(query: QueryDict, sort: str, index: int) -> Heading:
     column = COLUMNS[index]
     order = {column.key: "ascending", f"-{column.key}": "descending"}.get(sort, "")
-    changed = query.copy()
-    changed.pop("page", None)
-    changed["sort"] = f"-{column.key}" if order == "ascending" else column.key
-    return Heading(column.title, f"?{changed.urlencode()}", order, column.is_number)
+    following = f"-{column.key}" if order == "ascending" else column.key
+    return Heading(
+        column.title, f"?{_changed(query, page='', sort=following)}", order, column.is_number
+    )
 
 
 urlpatterns = [
     path("<uuid:cohort_id>/runs/", runs, name="runs"),
     path("<uuid:cohort_id>/runs/compare/", runs_compare, name="runs_compare"),
+    path("<uuid:cohort_id>/runs/curves/", runs_curves, name="runs_curves"),
 ]

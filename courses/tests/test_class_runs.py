@@ -418,3 +418,41 @@ def test_what_can_not_be_an_example(
         PinnedJob.objects.create(cohort=cohort, job=make_training_job(pupil, cohort=cohort))
     client.post(run_url(job, "run_pin"))
     assert not PinnedJob.objects.filter(job=job).exists()
+
+
+# --- curves ---------------------------------------------------------------------------------------
+
+
+def curves_page(client: Client, cohort: Cohort, **query: Any) -> str:
+    answer = client.get(reverse("classroom:runs_curves", args=[cohort.pk]), query)
+    assert answer.status_code == 200
+    return str(answer.content.decode())
+
+
+def test_all_curves_lie_over_each_other(
+    cohort: Cohort, leader: User, pupil: User, client_of: Sign
+) -> None:
+    jobs = [
+        make_measured_job(pupil, {0: 3.0, 75: 2.0 + number}, name=f"Bed {number}", cohort=cohort)
+        for number in range(3)
+    ]
+    make_training_job(pupil, name="Not begun", cohort=cohort)
+    make_measured_job(pupil, {0: 3.0, 75: 2.0}, name="Elsewhere")
+    client = client_of(leader)
+    page = curves_page(client, cohort)
+    # Of each job one curve of the training loss and one of the held-out loss.
+    assert page.count("plot__line--behind") == 6
+    assert "Drawn thin: 3 jobs, which end between 2.000 and 4.000." in page
+    bold = curves_page(client, cohort, job=[jobs[0].pk, "no id"])
+    assert bold.count("plot__line--behind") == 4
+    assert "Bed 0 (Mina)" in bold
+    one = curves_page(client, cohort, q="Bed 1")
+    assert one.count("plot__line--behind") == 2
+    hidden = curves_page(client, cohort, job=[jobs[0].pk], projected="1")
+    assert "Mina" not in hidden.partition("<main")[2]
+
+
+def test_curves_of_nobody_say_why(cohort: Cohort, leader: User, client_of: Sign) -> None:
+    client = client_of(leader)
+    assert "as soon as a job of the class has made its first step" in curves_page(client, cohort)
+    assert "No job that matches has begun." in curves_page(client, cohort, status="failed")
