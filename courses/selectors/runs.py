@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
@@ -25,6 +26,8 @@ from training.selectors import RELATED
 
 ROWS_PER_PAGE = 50
 NEWEST = "-created"
+ID = re.compile("[0-9]{1,18}")
+"""Of a user; a longer number is too large for a database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ class RunFilters:
         return cls(
             search=clean_text(values.get("q", ""))[:LONGEST_SEARCH],
             status=status if status in TrainingJob.Status.values else "",
-            student=int(student) if student.isascii() and student.isdigit() else None,
+            student=int(student) if ID.fullmatch(student) else None,
             base_model=clean_text(values.get("model", ""))[:LONGEST_SEARCH],
             sort=sort if sort.removeprefix("-") in SORTED else NEWEST,
         )

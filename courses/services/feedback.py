@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID, uuid5
 
 from django.db import transaction
@@ -12,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from accounts.auditing import note_act
 from accounts.models import Cohort, User
-from accounts.notifications import notify
+from accounts.notifications import notify, withdraw
 from common.errors import Fault, InvalidInputError, NotFoundError
 from courses.models import Enrolment, Feedback
 from courses.selectors.content import content_of
@@ -61,6 +62,7 @@ def give_feedback(
     return feedback
 
 
+@transaction.atomic
 def delete_feedback(actor: User, cohort: Cohort, feedback_id: UUID) -> Feedback:
     """Take back what one wrote oneself.
 
@@ -68,11 +70,26 @@ def delete_feedback(actor: User, cohort: Cohort, feedback_id: UUID) -> Feedback:
         NotFoundError: there is no such feedback of this author in this class.
     """
     own = Feedback.objects.filter(pk=feedback_id, cohort=cohort, author=actor)
-    feedback = own.select_related("student").first()
+    feedback = own.select_related("student", "enrolment").first()
     if feedback is None:
         raise NotFoundError(_("There is no feedback with this id that you wrote."))
-    Feedback.objects.filter(pk=feedback.pk).delete()
+    Feedback.objects.filter(pk=feedback_id).delete()
+    note_act(actor, "feedback_deleted", cohort=cohort, person=feedback.student)
+    if not Feedback.objects.filter(**_same_thing(feedback)).exists():
+        withdraw(feedback.student_id, kind="feedback_given", subject=_subject(feedback))
     return feedback
+
+
+def _same_thing(feedback: Feedback) -> dict[str, Any]:
+    return {
+        name: getattr(feedback, name) for name in ("student", "job_id", "enrolment", "step_key")
+    }
+
+
+def _subject(feedback: Feedback) -> str:
+    if feedback.enrolment_id is None:
+        return str(feedback.job_id)
+    return step_subject(feedback.enrolment_id, feedback.step_key)
 
 
 def mark_read(entries: Iterable[Feedback]) -> None:

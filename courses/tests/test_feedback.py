@@ -112,8 +112,14 @@ def test_only_its_author_takes_feedback_back(
     assert client_of(colleague).post(url).status_code == 404
     assert client_of(student).post(url).status_code == 404
     assert Feedback.objects.exists()
+    second = give_feedback(colleague, student, cohort, text="Indeed.", job_id=job.pk)
     assert client_of(leader).post(url).status_code == 302
-    assert not Feedback.objects.exists()
+    assert Feedback.objects.get() == second
+    assert Notification.objects.exists()
+    url = reverse("classroom:run_feedback_delete", args=[cohort.pk, job.pk, second.pk])
+    assert client_of(colleague).post(url).status_code == 302
+    # Nothing leads to feedback that is not there any more.
+    assert not Notification.objects.exists()
 
 
 def test_feedback_is_about_a_job_of_this_student_in_this_class(

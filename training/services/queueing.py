@@ -140,6 +140,6 @@ def _change(job: TrainingJob, fields: dict[str, Any], **where: Any) -> bool:
 
 
 def _note(by: User, kind: str, job: TrainingJob, **details: Any) -> None:
-    """In the log of the class; what somebody does with their own job stands there not."""
+    """In the log of the class; what people do with their own jobs is not noted."""
     if by.pk != job.owner_id:
         note_act(by, kind, cohort=job.cohort, person=job.owner, job_id=str(job.pk), **details)
