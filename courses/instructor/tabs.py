@@ -16,4 +16,8 @@ class Tab:
     title: str | Promise
 
 
-TABS: tuple[Tab, ...] = (Tab("runs", _("Jobs")),)
+TABS: tuple[Tab, ...] = (
+    Tab("runs", _("Jobs")),
+    Tab("sweep", _("As one sweep")),
+    Tab("compute", _("Devices")),
+)

@@ -32,6 +32,7 @@ MOST_DOTS = 400
 MOST_GROUPS = len(MARKER_SHAPES)
 NOTHING = ""
 BASE_MODEL = "model"
+USUAL_GROUPS = "rate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +75,12 @@ class SweepView:
 
     x: str = "rank"
     y: Measure = "gain"
-    by: str = "rate"
+    by: str = USUAL_GROUPS
 
     @classmethod
     def from_address(cls, values: Mapping[str, str]) -> Self:
         """What means nothing is as usual."""
-        x, y, by = values.get("x", ""), values.get("y", ""), values.get("by", cls.by)
+        x, y, by = values.get("x", ""), values.get("y", ""), values.get("by", USUAL_GROUPS)
         x = x if x in SETTINGS else "rank"
         return cls(
             x=x,
@@ -120,6 +121,7 @@ class ClassSweep:
 
     title: str
     description: str
+    setting_label: str
     x_label: str
     y_label: str
     by_label: str
@@ -165,6 +167,7 @@ def class_sweep(cohort: Cohort, view: SweepView, names: OwnerNames | None) -> Cl
         title=_("%(measure)s by %(setting)s")
         % {"measure": labels[view.y], "setting": setting.label},
         description=_description(dots, setting),
+        setting_label=setting.label,
         x_label=_("%(setting)s, logarithmic") % {"setting": setting.label}
         if setting.is_log
         else setting.label,

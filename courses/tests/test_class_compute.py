@@ -98,6 +98,8 @@ def test_the_page_shows_devices_queue_and_usage(
     for text in ("Roses", "Mina", "20%", "1 job of others", "Ferns", "25%", "used up"):
         assert text in main
     assert "Secret" not in main
+    tabs = [reverse(f"classroom:{name}", args=[cohort.pk]) for name in ("runs", "sweep", "compute")]
+    assert all(f'href="{address}"' in main for address in tabs)
     used = re.findall(
         r'<th scope="row" dir="auto">(\w+)</th>\s*<td class="is-number">([^<]*)<', main
     )

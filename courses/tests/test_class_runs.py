@@ -86,7 +86,7 @@ def test_the_list_shows_every_job_of_the_class_and_no_other(
     page = client_of(leader).get(runs_url(cohort)).content.decode()
     assert names_in(page) == ["Tulips", "Roses"]
     assert "Out of memory" in page
-    assert ">0.750<" in page
+    assert ">+0.750<" in page
     assert "Mina" in page
 
 

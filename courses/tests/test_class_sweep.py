@@ -127,7 +127,8 @@ def test_colour_and_shape_tell_a_second_setting(cohort: Cohort) -> None:
     mina = member(cohort, "mina")
     for rate in (1e-3, 1e-3, 1e-4):
         tried(mina, cohort, rank=4, final=2.0, rate=rate)
-    picture = drawn(cohort, by="rate")
+    picture = drawn(cohort)
+    assert picture.by_label == "Learning rate"
     assert [group.label for group in picture.groups] == ["0.0001", "0.001"]
     assert len({group.shape for group in picture.groups}) == 2
     assert drawn(cohort, by="").by_label == ""
