@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db.models import F, Q, QuerySet, Value
-from django.db.models.expressions import Combinable, OrderBy
+from django.db.models.expressions import Expression, OrderBy
 from django.db.models.functions import Coalesce, Lower, NullIf
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -40,7 +40,7 @@ class Column:
 
     key: str
     title: str | Promise
-    value: Combinable
+    value: Expression | F
     is_number: bool = False
 
 
