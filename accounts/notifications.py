@@ -91,6 +91,11 @@ def forget(*, subject: str) -> None:
     Notification.objects.filter(subject=subject).delete()
 
 
+def withdraw(user_id: int, *, kind: str, subject: str) -> None:
+    """What was told is true no more; what else was told of the subject stays."""
+    Notification.objects.filter(user_id=user_id, kind=kind, subject=subject).delete()
+
+
 def purge_seen() -> int:
     """Delete what was seen long ago; what nobody has seen yet stays, however old. Returns how many.
 

@@ -51,6 +51,8 @@ def notification_title(notification: Notification) -> str:
             return _("All questions of “%(name)s” are answered") % {"name": name}
         case "help_claimed":
             return _("%(name)s is coming to help you") % {"name": name}
+        case "feedback_given":
+            return _("There is feedback on “%(name)s”") % {"name": name}
     return _("There is news of “%(name)s”") % {"name": name}
 
 
@@ -72,6 +74,8 @@ def notification_text(notification: Notification) -> str:
             return _("See which model answered better, and on which questions.")
         case "help_claimed":
             return _("Stay at the step. Take your request back when you found the answer yourself.")
+        case "feedback_given":
+            return _("Somebody who leads your class has written to you. Read it there.")
     return _("Open it to read more.")
 
 

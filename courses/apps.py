@@ -10,7 +10,9 @@ class CoursesConfig(AppConfig):
         from chat.prompt_sets.sources import register
         from common.happenings import happening
         from courses.listening import hear
+        from courses.page_parts import fill_slots
         from courses.prompt_sources import starter_questions
 
         register(starter_questions)
         happening.connect(hear, dispatch_uid="courses")
+        fill_slots()

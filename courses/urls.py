@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from courses.views import catalogue, certificates, helping, starter_sets, steps
+from courses.views import catalogue, certificates, examples, helping, starter_sets, steps
 
 app_name = "courses"
 urlpatterns = [
     path("", catalogue.course_list, name="course_list"),
     path("starter-datasets/", starter_sets.starter_sets, name="starter_sets"),
     path("starter-dataset/", starter_sets.use_starter_dataset, name="use_starter_dataset"),
+    path("examples/<uuid:pinned_id>/", examples.example, name="example"),
     path("<slug:slug>/", catalogue.course_detail, name="course_detail"),
     path("<slug:slug>/begin/", catalogue.course_begin, name="course_begin"),
     path("<slug:slug>/certificate/", certificates.certificate_new, name="certificate_new"),

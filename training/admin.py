@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -17,9 +15,8 @@ from common.admin import ReadOnlyAdmin
 from common.errors import ConflictError
 from training.models import DeviceUsage, TrainingJob
 from training.sentences import failure_sentence
-from training.services import queueing
 from training.services.ending import cancel_training_job
-from training.services.queueing import Place
+from training.services.queue_acts import act_on_job
 from training.templatetags.training_tags import duration_words
 
 
@@ -92,30 +89,30 @@ class TrainingJobAdmin(admin.ModelAdmin):
 
     @admin.action(description=gettext_lazy("Hold the chosen jobs"))
     def hold_jobs(self, request: HttpRequest, queryset: QuerySet[TrainingJob]) -> None:
-        self._change_each(request, queryset, queueing.hold_job)
+        self._change_each(request, queryset, "hold")
 
     @admin.action(description=gettext_lazy("Release the chosen jobs"))
     def release_jobs(self, request: HttpRequest, queryset: QuerySet[TrainingJob]) -> None:
-        self._change_each(request, queryset, queueing.release_job)
+        self._change_each(request, queryset, "release")
 
     @admin.action(description=gettext_lazy("Move the chosen jobs to the front of the queue"))
     def move_to_front(self, request: HttpRequest, queryset: QuerySet[TrainingJob]) -> None:
-        self._change_each(request, queryset, partial(queueing.move_job, place=Place.FRONT))
+        self._change_each(request, queryset, "front")
 
     @admin.action(description=gettext_lazy("Move the chosen jobs to the back of the queue"))
     def move_to_back(self, request: HttpRequest, queryset: QuerySet[TrainingJob]) -> None:
-        self._change_each(request, queryset, partial(queueing.move_job, place=Place.BACK))
+        self._change_each(request, queryset, "back")
 
     def _change_each(
         self,
         request: HttpRequest,
         queryset: QuerySet[TrainingJob],
-        change: Callable[[TrainingJob], Any],
+        action: str,
     ) -> None:
         changed = others = 0
         for job in queryset:
             try:
-                change(job)
+                act_on_job(job, action, by=cast("User", request.user))
                 changed += 1
             except ConflictError:
                 others += 1

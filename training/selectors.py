@@ -23,10 +23,12 @@ UNTOLD_EVENTS = ("metrics", "sample")
 Person = AbstractBaseUser | AnonymousUser
 
 
+RELATED = ("base_model", "dataset_version__dataset", "eval_dataset_version__dataset", "adapter")
+"""What the page of a job and a comparison read with it."""
+
+
 def jobs_visible_to(user: Person) -> QuerySet[TrainingJob]:
-    return TrainingJob.objects.visible_to(user).select_related(
-        "base_model", "dataset_version__dataset", "eval_dataset_version__dataset", "adapter"
-    )
+    return TrainingJob.objects.visible_to(user).select_related(*RELATED)
 
 
 def get_job(user: Person, job_id: UUID | str) -> TrainingJob:

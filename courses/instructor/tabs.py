@@ -28,7 +28,10 @@ class Tab:
 TABS: tuple[Tab, ...] = (
     Tab("live", _("Live")),
     Tab("needs", _("Needs me now"), count=waiting_count),
+    Tab("runs", _("Jobs")),
+    Tab("sweep", _("As one sweep")),
     Tab("roster", _("Roster")),
+    Tab("compute", _("Devices")),
     Tab("content", _("Content")),
     Tab("settings", _("Class")),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern
 
 from courses.instructor import (
+    compute,
     content,
     extending,
     live,
@@ -13,7 +14,10 @@ from courses.instructor import (
     roster,
     roster_import,
     roster_joining,
+    run,
+    runs,
     settings,
+    sweep,
     view_as,
 )
 
@@ -21,12 +25,16 @@ app_name = "classroom"
 urlpatterns: list[URLPattern] = [
     *live.urlpatterns,
     *needs.urlpatterns,
+    *runs.urlpatterns,
+    *run.urlpatterns,
+    *sweep.urlpatterns,
     *roster.urlpatterns,
     *roster_joining.urlpatterns,
     *roster_import.urlpatterns,
     *members.urlpatterns,
     *extending.urlpatterns,
     *view_as.urlpatterns,
+    *compute.urlpatterns,
     *content.urlpatterns,
     *settings.urlpatterns,
 ]

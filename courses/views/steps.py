@@ -12,15 +12,18 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.notifications import mark_seen
 from common.errors import ConflictError, DomainError, InvalidInputError, NotFoundError
 from common.http import AuthenticatedRequest
 from courses.execution.verifying import verify_step
 from courses.lesson_link import remember_lesson
 from courses.models import Enrolment
+from courses.selectors.feedback import feedback_on_step
 from courses.selectors.helping import shown_help
 from courses.selectors.pages import StepPage, shown_checks, step_page
 from courses.selectors.progress import get_enrolment, standing_of
 from courses.services.answering import answer_quiz, write_reflection
+from courses.services.feedback import mark_read, step_subject
 from courses.services.hinting import open_hint
 from courses.services.reading import BEAT_SECONDS, beat, open_step
 from courses.views.catalogue import page_language
@@ -168,14 +171,19 @@ def show_step(
     given: dict[str, Any] | None = None,
 ) -> HttpResponse:
     page = _page(enrolment, key)
+    feedback = feedback_on_step(enrolment, key, request.user)
     context = {
         "page": page,
         "help": shown_help(page.course, page.item),
         "faults": faults or {},
         "given": given or {},
         "beat_seconds": BEAT_SECONDS,
+        "feedback": feedback,
     }
-    return render(request, "courses/step_detail.html", context, status=status)
+    response = render(request, "courses/step_detail.html", context, status=status)
+    mark_read(item.entry for item in feedback)
+    mark_seen(request.user, subject=step_subject(enrolment.pk, key))
+    return response
 
 
 def _checks(request: AuthenticatedRequest, enrolment: Enrolment, key: str) -> HttpResponse:

@@ -72,7 +72,8 @@ def list_queue(request: HttpRequest) -> list[QueueRow]:
     summary="Hold a waiting job (instructors)",
 )
 def hold_job(request: HttpRequest, job_id: UUID) -> Status[None]:
-    queueing.hold_job(queueing.get_led_job(current_user(request), job_id))
+    user = current_user(request)
+    queueing.hold_job(queueing.get_led_job(user, job_id), by=user)
     return Status(204, None)
 
 
@@ -82,7 +83,8 @@ def hold_job(request: HttpRequest, job_id: UUID) -> Status[None]:
     summary="Release a held job (instructors)",
 )
 def release_job(request: HttpRequest, job_id: UUID) -> Status[None]:
-    queueing.release_job(queueing.get_led_job(current_user(request), job_id))
+    user = current_user(request)
+    queueing.release_job(queueing.get_led_job(user, job_id), by=user)
     return Status(204, None)
 
 
@@ -92,5 +94,6 @@ def release_job(request: HttpRequest, job_id: UUID) -> Status[None]:
     summary="Move a waiting job in the queue (instructors)",
 )
 def move_job(request: HttpRequest, job_id: UUID, body: MoveRequest) -> Status[None]:
-    queueing.move_job(queueing.get_led_job(current_user(request), job_id), body.to)
+    user = current_user(request)
+    queueing.move_job(queueing.get_led_job(user, job_id), body.to, by=user)
     return Status(204, None)

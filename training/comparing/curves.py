@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from common.sentences import joined
 from training.charts import Point, nice_ticks, smooth, whole_ticks
@@ -34,9 +35,15 @@ def comparison_plots(
     labels: Sequence[str],
     measurements: Mapping[UUID, Measurements],
     x: str,
+    *,
+    behind: Sequence[TrainingJob] = (),
 ) -> list[Plot]:
-    """The training losses, and the held-out losses where there are any."""
-    axis = _common_axis(jobs, measurements, x)
+    """The training losses, and the held-out losses where there are any.
+
+    Args:
+        behind: jobs whose curves are drawn thin and alike, below the others; they have measurements too.
+    """
+    axis = _common_axis([*jobs, *behind], measurements, x)
     training = [
         _line(label, number, _training_points(job, measurements[job.pk], axis))
         for number, (job, label) in enumerate(zip(jobs, labels, strict=True))
@@ -46,8 +53,20 @@ def comparison_plots(
         for number, (job, label) in enumerate(zip(jobs, labels, strict=True))
     ]
     plots = [
-        _plot("compared-training", _("Training loss, smoothed"), training, axis),
-        _plot("compared-held-out", _("Held-out loss"), held_out, axis),
+        _plot(
+            "compared-training",
+            _("Training loss, smoothed"),
+            training,
+            axis,
+            [_training_points(job, measurements[job.pk], axis) for job in behind],
+        ),
+        _plot(
+            "compared-held-out",
+            _("Held-out loss"),
+            held_out,
+            axis,
+            [_held_out_points(job, measurements[job.pk], axis) for job in behind],
+        ),
     ]
     return [plot for plot in plots if not plot.is_empty]
 
@@ -56,16 +75,34 @@ def _line(label: str, number: int, points: list[Point]) -> LineOrder:
     return LineOrder(label, number, [points] if points else [])
 
 
-def _plot(name: str, title: str, lines: list[LineOrder], axis: CommonAxis) -> Plot:
+def _plot(
+    name: str,
+    title: str,
+    lines: list[LineOrder],
+    axis: CommonAxis,
+    behind: list[list[Point]],
+) -> Plot:
+    others = [[loss for _x, loss in points] for points in behind if points]
     return build_plot(
         name=name,
         title=title,
-        description=joined(_descriptions(lines)),
+        description=joined([*_descriptions(lines), *_of_others(others)]),
         x_label=axis.label,
         lines=lines,
         x_end=axis.end,
         x_ticks=axis.ticks,
+        background=behind,
     )
+
+
+def _of_others(losses: Sequence[Sequence[float]]) -> Iterator[str]:
+    if losses:
+        ends = [line[-1] for line in losses]
+        yield ngettext(
+            "Drawn thin: %(count)d job, which ends at %(low).3f.",
+            "Drawn thin: %(count)d jobs, which end between %(low).3f and %(high).3f.",
+            len(losses),
+        ) % {"count": len(losses), "low": min(ends), "high": max(ends)}
 
 
 def _descriptions(lines: Sequence[LineOrder]) -> Iterator[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -20,16 +21,24 @@ from training.models import TrainingJob
 
 @dataclass(frozen=True, slots=True)
 class ComparedJob:
-    """A job with the letter and the marker by which one finds it in curves and tables."""
+    """A job with the letter and the marker by which one finds it in curves and tables.
+
+    Attributes:
+        owner_name: where the jobs are of several people; else empty.
+    """
 
     job: TrainingJob
     letter: str
     style: str
     shape: str
+    owner_name: str = ""
 
     @property
     def label(self) -> str:
-        return _("%(letter)s: %(name)s") % {"letter": self.letter, "name": self.job.name}
+        words = {"letter": self.letter, "name": self.job.name, "owner": self.owner_name}
+        if self.owner_name:
+            return _("%(letter)s: %(name)s (%(owner)s)") % words
+        return _("%(letter)s: %(name)s") % words
 
     @property
     def can_chat(self) -> bool:
@@ -51,11 +60,32 @@ class Comparison:
     def is_active(self) -> bool:
         return any(entry.job.is_active for entry in self.jobs)
 
+    @property
+    def prompt_columns(self) -> list[tuple[str, list[tuple[ComparedJob, bool, Any]]]]:
+        """Each prompt with every job: whether it was asked, and what it answered."""
+        return [
+            (item.prompt, list(zip(self.jobs, item.asked, item.answers, strict=True)))
+            for item in self.prompts
+        ]
 
-def comparison_of(jobs: Sequence[TrainingJob]) -> Comparison:
+
+def comparison_of(
+    jobs: Sequence[TrainingJob], owner_names: Mapping[int, str] | None = None
+) -> Comparison:
+    """
+    Args:
+        owner_names: by the owner's id, where the jobs are of several people.
+    """
+    names = owner_names or {}
     return Comparison(
         jobs=tuple(
-            ComparedJob(job, ascii_uppercase[number], style_of(number), MARKER_SHAPES[number])
+            ComparedJob(
+                job,
+                ascii_uppercase[number],
+                style_of(number),
+                MARKER_SHAPES[number],
+                names.get(job.owner_id, ""),
+            )
             for number, job in enumerate(jobs)
         ),
         differences=tuple(differences_of(jobs)),

@@ -49,6 +49,11 @@ class PlotLine:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
+    """
+    Attributes:
+        background: paths of lines that only show where most lie; none of them is told apart.
+    """
+
     name: str
     title: str
     description: str
@@ -57,10 +62,11 @@ class Plot:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     notes: tuple[str, ...] = field(default=())
+    background: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
-        return not any(line.paths for line in self.lines)
+        return not self.background and not any(line.paths for line in self.lines)
 
 
 def build_plot(
@@ -73,8 +79,14 @@ def build_plot(
     x_end: float = 0.0,
     x_ticks: Callable[[float], list[float]] = whole_ticks,
     notes: Sequence[str] = (),
+    background: Sequence[Sequence[Point]] = (),
 ) -> Plot:
-    """A plot of the lines over one another, with the axes of build_chart."""
+    """A plot of the lines over one another, with the axes of build_chart.
+
+    Args:
+        background: lines that are drawn thin and alike, below the others.
+    """
+    behind = [Series("", "", points) for points in background]
     segments = [
         Series(line.label, style_of(line.number), segment)
         for line in lines
@@ -89,12 +101,13 @@ def build_plot(
         title=title,
         description=description,
         x_label=x_label,
-        series=[*segments, *marked],
+        series=[*behind, *segments, *marked],
         x_end=x_end,
         x_ticks=x_ticks,
     )
-    paths = iter([line.path for line in chart.lines[: len(segments)]])
-    markers = [line.markers for line in chart.lines[len(segments) :]]
+    drawn = chart.lines[len(behind) :]
+    paths = iter([line.path for line in drawn[: len(segments)]])
+    markers = [line.markers for line in drawn[len(segments) :]]
     return Plot(
         name=name,
         title=title,
@@ -113,6 +126,7 @@ def build_plot(
         x_ticks=chart.x_ticks,
         y_ticks=chart.y_ticks,
         notes=tuple(notes),
+        background=tuple(line.path for line in chart.lines[: len(behind)] if line.path),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from common.errors import NotFoundError
@@ -17,13 +18,22 @@ MAX_JOBS = 6
 
 
 def jobs_to_compare(user: Person, job_ids: Sequence[UUID | str]) -> list[TrainingJob]:
-    """The jobs in the given order, each once.
+    """The person's jobs in the given order, each once.
 
     Raises:
         NotFoundError: one of them does not exist, or is somebody else's.
     """
+    return jobs_among(jobs_visible_to(user), job_ids)
+
+
+def jobs_among(visible: QuerySet[TrainingJob], job_ids: Sequence[UUID | str]) -> list[TrainingJob]:
+    """As jobs_to_compare, for a reader who may see other jobs than their own.
+
+    Raises:
+        NotFoundError: one of them is not among the visible ones.
+    """
     wanted = list(dict.fromkeys(_read_id(job_id) for job_id in job_ids))
-    found = {job.pk: job for job in jobs_visible_to(user).filter(pk__in=wanted)}
+    found = {job.pk: job for job in visible.filter(pk__in=wanted)}
     if len(found) < len(wanted):
         raise NotFoundError(_not_there())
     return [found[job_id] for job_id in wanted]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -59,6 +59,16 @@ def diagnosis_context(job: TrainingJob) -> dict[str, Any]:
     """What the numbers of a job that is over say: the verdict, then the rest; nothing while it lives."""
     findings = worded_findings(job)
     return {"verdict": findings[0], "other_findings": findings[1:]} if findings else {}
+
+
+def without_experiments(context: dict[str, Any]) -> dict[str, Any]:
+    """The context for another reader than the owner: what to try next leads to forms that are the owner's."""
+    if "verdict" not in context:
+        return context
+    return context | {
+        "verdict": replace(context["verdict"], next_url=""),
+        "other_findings": [replace(item, next_url="") for item in context["other_findings"]],
+    }
 
 
 def worded_findings(job: TrainingJob) -> list[WordedFinding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts.auditing import note_act
 from accounts.models import User
 from accounts.notifications import forget, notify
 from common import storage
@@ -18,6 +19,7 @@ from training.services.quotas import check_queue
 from training.tasks import run_waiting_jobs
 
 
+@transaction.atomic
 def cancel_training_job(job: TrainingJob, *, by: User | None = None) -> TrainingJob:
     """End a waiting job at once, or ask the worker of a running one to stop.
 
@@ -39,6 +41,7 @@ def cancel_training_job(job: TrainingJob, *, by: User | None = None) -> Training
             params={"job_name": job.name},
             path=lifecycle.job_path(job.pk),
         )
+        _note(by, "job_cancelled", job)
     job.refresh_from_db()
     return job
 
@@ -68,8 +71,11 @@ def _stop_refusal(job: TrainingJob) -> str:
     return _("The job has not started yet, so there is nothing to keep. Cancel it instead.")
 
 
-def resume_training_job(job: TrainingJob) -> TrainingJob:
+def resume_training_job(job: TrainingJob, *, by: User | None = None) -> TrainingJob:
     """Queue a job that failed or was cancelled once more; it goes on from its newest checkpoint where there is one.
+
+    Args:
+        by: who asks, when it may be another than the owner.
 
     Raises:
         ConflictError: the job is not over, has its result, or would fail for the same reason.
@@ -84,9 +90,16 @@ def resume_training_job(job: TrainingJob) -> TrainingJob:
         if not lifecycle.requeue(job.pk):
             job.refresh_from_db()
             raise ConflictError(_resume_refusal(job))
+        if by is not None and by.pk != job.owner_id:
+            _note(by, "job_requeued", job)
         poke_on_commit(run_waiting_jobs, str(job.pk))
     job.refresh_from_db()
     return job
+
+
+def _note(by: User, kind: str, job: TrainingJob) -> None:
+    """In the log of the class."""
+    note_act(by, kind, cohort=job.cohort, person=job.owner, job_id=str(job.pk))
 
 
 def _resume_refusal(job: TrainingJob) -> str:

@@ -34,6 +34,11 @@ def read_note(text: str, field: str, faults: list[Fault]) -> str:
     Args:
         field: notes, prediction or explanation.
     """
+    return read_text(text, field, MAX_CHARACTERS[field], faults)
+
+
+def read_text(text: str, field: str, limit: int, faults: list[Fault]) -> str:
+    """As read_note, for a text of another kind."""
     text = _normal(_LINE_ENDS.sub("\n", text)).strip()
     if any(unicodedata.category(char) in _UNUSABLE and char not in "\n\t" for char in text):
         faults.append(
@@ -42,16 +47,30 @@ def read_note(text: str, field: str, faults: list[Fault]) -> str:
                 field=field,
             )
         )
-    elif len(text) > MAX_CHARACTERS[field]:
-        sentence = ngettext(
-            "The text is too long: %(length)d characters. Shorten it to %(limit)d character.",
-            "The text is too long: %(length)d characters. Shorten it to %(limit)d characters.",
-            MAX_CHARACTERS[field],
-        )
-        faults.append(
-            Fault(sentence % {"length": len(text), "limit": MAX_CHARACTERS[field]}, field=field)
-        )
+    elif len(text) > limit:
+        faults.append(_too_long(text, field, limit))
     return text
+
+
+def read_line(text: str, field: str, limit: int, faults: list[Fault]) -> str:
+    """As read_text, in one line."""
+    line = _one_line(text)
+    if _is_hidden(line):
+        faults.append(
+            Fault(_("The text holds characters that can not be seen. Type it again."), field=field)
+        )
+    elif len(line) > limit:
+        faults.append(_too_long(line, field, limit))
+    return line
+
+
+def _too_long(text: str, field: str, limit: int) -> Fault:
+    sentence = ngettext(
+        "The text is too long: %(length)d characters. Shorten it to %(limit)d character.",
+        "The text is too long: %(length)d characters. Shorten it to %(limit)d characters.",
+        limit,
+    )
+    return Fault(sentence % {"length": len(text), "limit": limit}, field=field)
 
 
 def read_tags(tags: Sequence[str], faults: list[Fault]) -> list[str]:

@@ -13,6 +13,7 @@ from django.db.models import Max, Min
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.auditing import note_act
 from accounts.models import Cohort, ComputePolicy, User
 from common.errors import ConflictError, NotFoundError
 from common.poke import poke_on_commit
@@ -61,26 +62,30 @@ def get_led_cohort(user: User, cohort_id: UUID | str) -> Cohort:
     return cohort
 
 
-def hold_job(job: TrainingJob) -> None:
+@transaction.atomic
+def hold_job(job: TrainingJob, *, by: User) -> None:
     """Keep a waiting job from starting; once more changes nothing.
 
     Raises:
         ConflictError: the job does not wait any more.
     """
-    _change(job, {"held_at": timezone.now()}, held_at=None)
+    if _change(job, {"held_at": timezone.now()}, held_at=None):
+        _note(by, "job_held", job)
 
 
-def release_job(job: TrainingJob) -> None:
+@transaction.atomic
+def release_job(job: TrainingJob, *, by: User) -> None:
     """Let a held job start again; it has kept its place.
 
     Raises:
         ConflictError: the job does not wait any more.
     """
-    _change(job, {"held_at": None}, held_at__isnull=False)
+    if _change(job, {"held_at": None}, held_at__isnull=False):
+        _note(by, "job_released", job)
 
 
 @transaction.atomic
-def move_job(job: TrainingJob, place: Place) -> None:
+def move_job(job: TrainingJob, place: Place, *, by: User) -> None:
     """Put a waiting job before all others, behind all others, or back where the policy has it.
 
     Raises:
@@ -93,10 +98,12 @@ def move_job(job: TrainingJob, place: Place) -> None:
         Place.BACK: max(-MAX_PRIORITY, min(0, ends["last"]) - 1),
         Place.FAIR: 0,
     }[place]
-    _change(job, {"priority": priority})
+    if _change(job, {"priority": priority}):
+        _note(by, "job_moved", job, place=place.value)
 
 
-def pause_cohort(cohort: Cohort) -> None:
+@transaction.atomic
+def pause_cohort(cohort: Cohort, *, by: User) -> None:
     """Let nothing of this class start; what runs goes on."""
     paused = {"is_paused": True}
     # A policy that is made only to pause shall not change what the students may do afterwards.
@@ -104,24 +111,35 @@ def pause_cohort(cohort: Cohort) -> None:
     ComputePolicy.objects.update_or_create(
         cohort=cohort, defaults=paused, create_defaults=paused | limits
     )
+    note_act(by, "queue_paused", cohort=cohort)
 
 
-def resume_cohort(cohort: Cohort) -> None:
+@transaction.atomic
+def resume_cohort(cohort: Cohort, *, by: User) -> None:
     """Let the jobs of this class start again."""
-    with transaction.atomic():
-        ComputePolicy.objects.filter(cohort=cohort).update(is_paused=False)
-        poke_on_commit(run_waiting_jobs, str(cohort.pk))
+    ComputePolicy.objects.filter(cohort=cohort).update(is_paused=False)
+    note_act(by, "queue_resumed", cohort=cohort)
+    poke_on_commit(run_waiting_jobs, str(cohort.pk))
 
 
-def _change(job: TrainingJob, fields: dict[str, Any], **where: Any) -> None:
-    """Change a job that still waits, show it on its page, and let a worker look at the queue again."""
-    with transaction.atomic():
-        waiting = TrainingJob.objects.filter(pk=job.pk, status=TrainingJob.Status.PENDING)
-        if waiting.filter(**where).update(**fields):
-            append_events(job.pk, [("queue", {})])
-            poke_on_commit(run_waiting_jobs, str(job.pk))
-        elif not waiting.exists():
-            raise ConflictError(
-                _("The job does not wait any more, so its place can not be changed.")
-            )
+def _change(job: TrainingJob, fields: dict[str, Any], **where: Any) -> bool:
+    """Change a job that still waits, show it on its page, and let a worker look at the queue again.
+
+    Returns:
+        False when the job was so already.
+    """
+    waiting = TrainingJob.objects.filter(pk=job.pk, status=TrainingJob.Status.PENDING)
+    is_changed = bool(waiting.filter(**where).update(**fields))
+    if is_changed:
+        append_events(job.pk, [("queue", {})])
+        poke_on_commit(run_waiting_jobs, str(job.pk))
+    elif not waiting.exists():
+        raise ConflictError(_("The job does not wait any more, so its place can not be changed."))
     job.refresh_from_db()
+    return is_changed
+
+
+def _note(by: User, kind: str, job: TrainingJob, **details: Any) -> None:
+    """In the log of the class; what people do with their own jobs is not noted."""
+    if by.pk != job.owner_id:
+        note_act(by, kind, cohort=job.cohort, person=job.owner, job_id=str(job.pk), **details)

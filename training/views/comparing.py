@@ -41,13 +41,18 @@ def compare(request: AuthenticatedRequest) -> HttpResponse:
     context = {
         "comparison": comparison,
         "plots": plots_of(comparison, x),
-        "prompts": [
-            (item.prompt, list(zip(comparison.jobs, item.asked, item.answers, strict=True)))
-            for item in comparison.prompts
-        ],
+        "prompts": comparison.prompt_columns,
         "x": x,
         "x_links": [(name, _address(jobs, x=name)) for name in X_AXES],
-        "column_heads": [(entry, _address_without(jobs, entry, x)) for entry in comparison.jobs],
+        "column_heads": [
+            (
+                entry,
+                reverse("training:job_detail", args=[entry.job.pk]),
+                _address_without(jobs, entry, x),
+            )
+            for entry in comparison.jobs
+        ],
+        "can_talk": True,
         "choose_url": _address(jobs, choose="1"),
     }
     return render_partial(request, "training/compare.html", "comparison", context)

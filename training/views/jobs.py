@@ -13,7 +13,6 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import trigger_client_event
 
@@ -21,7 +20,6 @@ from accounts.notifications import mark_seen
 from common.errors import ConflictError, DomainError
 from common.happenings import happened
 from common.http import AuthenticatedRequest
-from engine.config import Parameter
 from training.curves.choices import curve_choices
 from training.curves.view import CurveView
 from training.downloads import adapter_response
@@ -29,8 +27,8 @@ from training.fragments import all_pieces, job_context, render_pieces
 from training.models import TrainingJob
 from training.notebook.page import notebook_context
 from training.services import ending
+from training.setting_groups import setting_groups
 from training.sharing.page import sharing_context
-from training.templatetags.setting_tags import setting_words
 from training.views.finding import get_job_or_404
 
 
@@ -130,31 +128,11 @@ def job_adapter(request: AuthenticatedRequest, job_id: UUID) -> HttpResponseBase
 
 
 def _detail_context(job: TrainingJob, view: CurveView) -> dict[str, Any]:
-    groups = [
-        (_("Adapter"), _settings_rows(job.lora.parameters(), job.lora.to_dict())),
-        (_("Training"), _settings_rows(job.training.parameters(), job.training.to_dict())),
-    ]
-    if job.eval_dataset_version is not None:
-        name = job.eval_dataset_version.dataset.name
-        groups.append((_("Evaluation"), [(_("Evaluation dataset"), name, "")]))
     return {
         **job_context(job, view),
         **notebook_context(job),
         **sharing_context(job),
         **curve_choices(view),
-        "setting_groups": groups,
+        "setting_groups": setting_groups(job),
         "checkpoint_hours": settings.CHECKPOINT_HOURS,
     }
-
-
-def _settings_rows(
-    parameters: dict[str, Parameter], values: dict[str, Any]
-) -> list[tuple[Any, str, Any]]:
-    return [
-        (
-            gettext_lazy(parameter.label),
-            setting_words(values[name], name),
-            gettext_lazy(parameter.help),
-        )
-        for name, parameter in parameters.items()
-    ]

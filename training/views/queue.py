@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,11 +17,9 @@ from django_htmx.http import trigger_client_event
 from common.errors import ConflictError, NotFoundError
 from common.http import AuthenticatedRequest
 from common.partials import render_partial
-from training.models import TrainingJob
 from training.queue.board import queue_board as board_of
 from training.services import queueing
-from training.services.ending import cancel_training_job
-from training.services.queueing import Place
+from training.services.queue_acts import act_on_job
 from training.worker_board import Reader
 
 TEMPLATE = "training/queue.html"
@@ -38,37 +35,20 @@ def queue_board(request: AuthenticatedRequest) -> HttpResponse:
 @require_POST
 def queue_change(request: AuthenticatedRequest, job_id: UUID, action: str) -> HttpResponse:
     """Hold, release, move or cancel a waiting job; the queue says afterwards how it stands."""
-    changes: dict[str, tuple[Callable[[TrainingJob], Any], str]] = {
-        "hold": (queueing.hold_job, _("“%(name)s” is held.")),
-        "release": (queueing.release_job, _("“%(name)s” can start again.")),
-        "front": (partial(queueing.move_job, place=Place.FRONT), _("“%(name)s” goes first.")),
-        "back": (partial(queueing.move_job, place=Place.BACK), _("“%(name)s” goes last.")),
-        "fair": (
-            partial(queueing.move_job, place=Place.FAIR),
-            _("“%(name)s” is back in its own place."),
-        ),
-        "cancel": (partial(_cancel, request), _("“%(name)s” was cancelled.")),
-    }
-    if action not in changes:
-        raise Http404
     job = _found(lambda: queueing.get_led_job(request.user, job_id))
-    change, sentence = changes[action]
     try:
-        change(job)
+        return _answer(request, act_on_job(job, action, by=request.user))
+    except NotFoundError as error:
+        raise Http404(str(error.message)) from error
     except ConflictError as error:
         return _answer(request, str(error.message))
-    return _answer(request, sentence % {"name": job.name})
-
-
-def _cancel(request: AuthenticatedRequest, job: TrainingJob) -> None:
-    cancel_training_job(job, by=request.user)
 
 
 @login_required
 @require_POST
 def cohort_pause(request: AuthenticatedRequest, cohort_id: UUID) -> HttpResponse:
     cohort = _found(lambda: queueing.get_led_cohort(request.user, cohort_id))
-    queueing.pause_cohort(cohort)
+    queueing.pause_cohort(cohort, by=request.user)
     sentence = _("Nothing of “%(name)s” starts now. What runs goes on.")
     return _answer(request, sentence % {"name": cohort.name})
 
@@ -77,7 +57,7 @@ def cohort_pause(request: AuthenticatedRequest, cohort_id: UUID) -> HttpResponse
 @require_POST
 def cohort_resume(request: AuthenticatedRequest, cohort_id: UUID) -> HttpResponse:
     cohort = _found(lambda: queueing.get_led_cohort(request.user, cohort_id))
-    queueing.resume_cohort(cohort)
+    queueing.resume_cohort(cohort, by=request.user)
     return _answer(request, _("The jobs of “%(name)s” start again.") % {"name": cohort.name})
 
 
