@@ -23,6 +23,12 @@ def notification_title(notification: Notification) -> str:
             return _("“%(name)s” was cancelled by an instructor") % {"name": name}
         case "prompt_run_completed":
             return _("All questions of “%(name)s” are answered") % {"name": name}
+        case "data_ready":
+            return _("Your data is ready to download")
+        case "erasure_asked":
+            return _("Your account is to be erased, as somebody who leads “%(name)s” asked") % {
+                "name": name
+            }
     return _("There is news of “%(name)s”") % {"name": name}
 
 
@@ -38,6 +44,10 @@ def notification_text(notification: Notification) -> str:
             return _("Its curves are kept. Ask your instructor for the reason, then start again.")
         case "prompt_run_completed":
             return _("See which model answered better, and on which questions.")
+        case "data_ready":
+            return _("The archive is kept for 7 days.")
+        case "erasure_asked":
+            return _("It begins in 7 days. Until then you can take it back.")
     return _("Open it to read more.")
 
 

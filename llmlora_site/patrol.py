@@ -13,6 +13,8 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from accounts.mailing import send_waiting_mails
 from accounts.notifications import purge_seen
+from accounts.privacy.exporting import remove_old_exports
+from accounts.privacy.running import run_due_requests
 from chat import lifecycle as chat_lifecycle
 from chat.execution import close_desk, desk
 from chat.models import Reply
@@ -106,6 +108,7 @@ class Patrol(threading.Thread):
             self._find_unpoked()
         self.reap()
         self._submit(send_waiting_mails)
+        self._submit(run_due_requests)
         self._submit(advance_unfinished)
         self._submit(calibrate, engine(), self.worker_name)
         self._sweep_sometimes()
@@ -118,6 +121,7 @@ class Patrol(threading.Thread):
             sweep_work_folders()
             completing.purge()
             purge_seen()
+            remove_old_exports()
 
     def take_back_own(self) -> None:
         """Rows that this worker's last life left running: nobody works on them any more."""

@@ -27,7 +27,10 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.mailing import send_waiting_mails
-from accounts.models import Notification, User
+from accounts.models import DataRequest, Notification, User
+from accounts.privacy.asking import ask_erasure, ask_export, cancel_own_request
+from accounts.privacy.exporting import remove_old_exports
+from accounts.privacy.running import run_due_requests
 from chat import lifecycle as chat_lifecycle
 from chat.execution import close_desk, desk
 from chat.models import ChatSession, PromptRun, Reply
@@ -63,7 +66,7 @@ from training.tests.factories import make_completed_job, make_running_job, make_
 pytestmark = pytest.mark.django_db(transaction=True)
 ROWS = 3000
 PULLED = "tiny:latest"
-PLACES = ("jobs", "imports", "datasets")
+PLACES = ("jobs", "imports", "datasets", "exports")
 
 Run = Callable[[Callable[[], object]], None]
 
@@ -420,6 +423,48 @@ def in_no_course(owner: User) -> str:
     return str(owner.pk)
 
 
+# --- a person's data ------------------------------------------------------------------------------
+
+
+def waiting_export(owner: User) -> str:
+    return str(ask_export(owner).pk)
+
+
+def assert_exported_once(request_id: str) -> None:
+    request = DataRequest.objects.get(pk=request_id)
+    assert request.state == DataRequest.State.DONE
+    assert list(_files_below("exports")).count(request.path) == 1
+    assert Notification.objects.filter(subject=request_id).count() == 1
+
+
+def done_export(owner: User) -> str:
+    request_id = waiting_export(owner)
+    deliver("accounts.run_data_request", request_id)
+    return request_id
+
+
+def held_export(owner: User) -> str:
+    request_id = waiting_export(owner)
+    later = timezone.now() + timedelta(minutes=5)
+    DataRequest.objects.filter(pk=request_id).update(state="running", runs_at=later)
+    return request_id
+
+
+def early_erasure(owner: User) -> str:
+    return str(ask_erasure(owner).pk)
+
+
+def cancelled_erasure(owner: User) -> str:
+    request = ask_erasure(owner)
+    cancel_own_request(owner, request.pk)
+    DataRequest.objects.filter(pk=request.pk).update(runs_at=timezone.now())
+    return str(request.pk)
+
+
+def deleted_request(owner: User) -> str:
+    return str(uuid.uuid4())
+
+
 # --- the tasks ------------------------------------------------------------------------------------
 
 
@@ -481,6 +526,17 @@ CASES = {
         open_step_with_its_job,
         assert_passed_once,
         {"passed": passed_step, "in no course": in_no_course},
+    ),
+    "accounts.run_data_request": Case(
+        waiting_export,
+        assert_exported_once,
+        {
+            "held by a worker": held_export,
+            "done": done_export,
+            "not begun": early_erasure,
+            "cancelled": cancelled_erasure,
+            "deleted": deleted_request,
+        },
     ),
 }
 POKED = ("training.run_waiting_jobs", "chat.answer", "datasets_app.run_import")
@@ -619,3 +675,28 @@ def test_a_mail_is_sent_once(twice: Run, student: User, settings: LazySettings) 
     assert [message.to for message in mail.outbox] == [[student.email]]
     with nothing_changes():
         send_waiting_mails()
+
+
+@both_ways
+def test_a_person_is_erased_once(twice: Run, student: User) -> None:
+    job = make_completed_job(student)
+    request = ask_erasure(student)
+    DataRequest.objects.filter(pk=request.pk).update(runs_at=timezone.now())
+    twice(run_due_requests)
+    request.refresh_from_db()
+    assert request.state == DataRequest.State.DONE
+    assert not User.objects.filter(pk=student.pk).exists()
+    assert list(_files_below(f"jobs/{job.pk}")) == []
+    with nothing_changes():
+        run_due_requests()
+
+
+@both_ways
+def test_old_archives_are_removed_once(twice: Run, student: User) -> None:
+    old, fresh = done_export(student), done_export(student)
+    DataRequest.objects.filter(pk=old).update(finished_at=timezone.now() - timedelta(days=8))
+    twice(remove_old_exports)
+    assert not default_storage.exists(f"exports/{old}.zip")
+    assert default_storage.exists(f"exports/{fresh}.zip")
+    with nothing_changes():
+        remove_old_exports()
