@@ -4,5 +4,8 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
+from courses.instructor import privacy
+
 app_name = "classroom"
 urlpatterns: list[URLPattern] = []
+urlpatterns += privacy.urlpatterns
