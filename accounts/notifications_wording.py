@@ -29,6 +29,11 @@ def notification_title(notification: Notification) -> str:
             return _("Your account is to be erased, as somebody who leads “%(name)s” asked") % {
                 "name": name
             }
+        case "class_retention":
+            return _("The work of “%(name)s” is erased on %(date)s") % {
+                "name": name,
+                "date": params.get("on", ""),
+            }
     return _("There is news of “%(name)s”") % {"name": name}
 
 
@@ -48,6 +53,8 @@ def notification_text(notification: Notification) -> str:
             return _("The archive is kept for 7 days.")
         case "erasure_asked":
             return _("It begins in 7 days. Until then you can take it back.")
+        case "class_retention":
+            return _("If it is needed longer, change how long it is kept.")
     return _("Open it to read more.")
 
 

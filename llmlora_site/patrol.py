@@ -20,6 +20,7 @@ from chat.execution import close_desk, desk
 from chat.models import Reply
 from chat.prompt_sets.running import advance_unfinished
 from chat.services import completing
+from courses.execution.retention import erase_old_classes
 from datasets_app.execution import run_import, sweep_imports, waiting_imports
 from llmlora_site.reaper import Held, Reaper
 from modelhub.execution import close_engine, engine, is_draining
@@ -122,6 +123,8 @@ class Patrol(threading.Thread):
             completing.purge()
             purge_seen()
             remove_old_exports()
+            # In a thread of its own: a class has many files, and the patrol must report meanwhile.
+            self._submit(erase_old_classes)
 
     def take_back_own(self) -> None:
         """Rows that this worker's last life left running: nobody works on them any more."""

@@ -27,7 +27,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.mailing import send_waiting_mails
-from accounts.models import DataRequest, Notification, User
+from accounts.models import Cohort, DataRequest, Membership, Notification, User
 from accounts.privacy.asking import ask_erasure, ask_export, cancel_own_request
 from accounts.privacy.exporting import remove_old_exports
 from accounts.privacy.running import run_due_requests
@@ -38,6 +38,7 @@ from chat.services.opening import create_session
 from chat.services.prompt_runs import cancel_run, delete_run
 from chat.tests.factories import make_answer, make_base_session, make_message, reply_of, start_reply
 from chat.tests.prompt_factories import answer_all, answer_reply, make_run, waiting_replies
+from courses.execution.retention import erase_old_classes
 from courses.models import CheckResult, Evidence, ScoreEvent, StepProgress
 from courses.services.reading import open_step
 from courses.tests.factories import enrol, publish_sample
@@ -700,3 +701,18 @@ def test_old_archives_are_removed_once(twice: Run, student: User) -> None:
     assert default_storage.exists(f"exports/{fresh}.zip")
     with nothing_changes():
         remove_old_exports()
+
+
+@both_ways
+def test_a_class_is_erased_once(twice: Run, student: User) -> None:
+    ended = timezone.localdate() - timedelta(days=40)
+    cohort = Cohort.objects.create(name="Class 2B", ends_on=ended, retention_days=30)
+    Membership.objects.create(cohort=cohort, user=student)
+    job = make_completed_job(student, cohort=cohort)
+    twice(erase_old_classes)
+    assert not cohort.memberships.exists()
+    assert not TrainingJob.objects.exists()
+    assert list(_files_below(f"jobs/{job.pk}")) == []
+    assert cohort.audit_events.count() == 1
+    with nothing_changes():
+        erase_old_classes()

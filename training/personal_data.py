@@ -9,9 +9,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from common.errors import ConflictError
 from common.personal_data import Item, PersonalData, Row, StillBusyError, rows, stored
-from common.storage import delete_prefix
 from datasets_app.models import Dataset
 from datasets_app.services.remainders import leave_remainder
 from training.models import (
@@ -23,7 +21,7 @@ from training.models import (
     TrainingEvent,
     TrainingJob,
 )
-from training.services.ending import cancel_training_job, delete_training_job
+from training.services.forgetting import cancel_all, forget_jobs
 
 MAX_ADAPTER_BYTES = 500 * 1024 * 1024
 """Of all adapters in one archive; what is more can be downloaded at its job."""
@@ -77,12 +75,7 @@ def _folder(job: TrainingJob) -> str:
 
 
 def _cancel_jobs(user: User) -> None:
-    for job in TrainingJob.objects.filter(owner=user).active():
-        try:
-            cancel_training_job(job)
-        except ConflictError:
-            # It ended meanwhile.
-            continue
+    cancel_all(TrainingJob.objects.filter(owner=user))
 
 
 def _erase_jobs(user: User) -> None:
@@ -90,14 +83,7 @@ def _erase_jobs(user: User) -> None:
     Raises:
         StillBusyError: a worker has not let go of a job yet.
     """
-    _cancel_jobs(user)
-    for job in TrainingJob.objects.filter(owner=user).exclude(
-        status__in=[TrainingJob.Status.PENDING, TrainingJob.Status.RUNNING]
-    ):
-        # Before the row: once it is gone nothing finds the files after an interruption.
-        delete_prefix(f"jobs/{job.pk}")
-        delete_training_job(job)
-    if TrainingJob.objects.filter(owner=user).exists():
+    if not forget_jobs(TrainingJob.objects.filter(owner=user)):
         raise StillBusyError
     Sweep.objects.filter(owner=user).delete()
     _leave_remainders(user)

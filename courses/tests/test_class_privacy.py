@@ -91,7 +91,7 @@ def test_how_long_work_is_kept_is_set(cohort: Cohort, instructor: User, client_o
     assert cohort.retention_days == 30
     assert "has no last day" in page_of(client, cohort)
     Cohort.objects.update(ends_on=date(2031, 3, 1))
-    assert "From 1 April 2031 on" in page_of(client, cohort)
+    assert "From 1 Apr 2031 on" in page_of(client, cohort)
     entry = AuditEvent.objects.get()
     assert (entry.kind, entry.actor) == ("cohort_changed", instructor)
     assert entry.details == {"what": "retention_days", "days": 30}
