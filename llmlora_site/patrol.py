@@ -109,7 +109,6 @@ class Patrol(threading.Thread):
             self._find_unpoked()
         self.reap()
         self._submit(send_waiting_mails)
-        self._submit(run_due_requests)
         self._submit(advance_unfinished)
         self._submit(calibrate, engine(), self.worker_name)
         self._sweep_sometimes()
@@ -172,6 +171,7 @@ class Patrol(threading.Thread):
             self._submit(run_waiting_jobs, self.worker_name)
         for import_id in waiting_imports():
             self._submit(run_import, import_id)
+        self._submit(run_due_requests)
         self._submit(look_after_ollama)
         desk().wake()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ from datasets_app.tests.classroom import (
 )
 from datasets_app.tests.factories import json_lines, make_dataset
 from modelhub.models import ModelPull
-from training.models import DeviceUsage, JobShare, Sweep, TrainingJob
+from training.models import Adapter, DeviceUsage, JobShare, Sweep, TrainingJob
 from training.tests.factories import make_completed_job, make_running_job, make_training_job
 
 pytestmark = pytest.mark.django_db
@@ -247,6 +248,19 @@ def test_nobody_elses_data_is_in_the_archive(
         texts = [archive.read(name).decode("utf-8", "replace") for name in archive.namelist()]
     assert not any("Reflection" in text and MARK in text for text in texts)
     assert not any(f"Own {MARK}" in text for text in texts)
+
+
+def test_adapters_that_find_no_room_are_listed(student: User, tmp_path: Path) -> None:
+    small, large = make_completed_job(student), make_completed_job(student)
+    Adapter.objects.filter(job=large).update(size_bytes=600 * 1024 * 1024)
+    target = tmp_path / "data.zip"
+    write_archive(student, target)
+    with zipfile.ZipFile(target) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".safetensors")]
+        listed = json.loads(archive.read("training/adapters.json"))
+    assert [str(small.pk)[:8] in name for name in names] == [True]
+    told = {row["job_id"]: (row["is_included"], bool(row["note"])) for row in listed}
+    assert told == {str(small.pk): (True, False), str(large.pk): (False, True)}
 
 
 # --- erasing ----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from django.db.models import Q
 from django.utils.text import slugify
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -57,7 +58,9 @@ def _collect_adapters(user: User) -> Iterator[Item]:
 
 
 def _listed(adapter: Adapter, *, is_included: bool) -> Row:
-    note = "" if is_included else "too large for this archive: download it at its job"
+    note = (
+        "" if is_included else gettext("Not in this archive: download it on the page of its job.")
+    )
     return {
         "job_id": adapter.job_id,
         "job": adapter.job.name,

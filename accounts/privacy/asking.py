@@ -71,8 +71,9 @@ def ask_erasure_of_student(leader: User, cohort: Cohort, person: User) -> DataRe
         if person.pk not in erasable_students(leader, cohort):
             raise ConflictError(
                 _(
-                    "“%(name)s” is also in a class that you do not lead, or has rights of their own here, "
-                    "so you can only remove them from this class. They can erase their account in their settings."
+                    "“%(name)s” is also in a class that you do not lead, or looks after the installation, "
+                    "so you can only remove this person from the class. "
+                    "Everybody can erase their own account in the settings."
                 )
                 % {"name": person}
             )

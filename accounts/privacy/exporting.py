@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import override
 
@@ -51,13 +52,18 @@ def export_person(request: DataRequest) -> None:
         else:
             # The person was erased meanwhile.
             transaction.on_commit(lambda: default_storage.delete(name), robust=True)
+    # One archive for each person: each may be as large as all their adapters.
+    _remove(DataRequest.objects.filter(person=person).exclude(pk=request.pk))
 
 
 def remove_old_exports() -> int:
     """Delete archives that were kept long enough; returns how many. Twice does no more than once."""
-    old = DataRequest.objects.filter(finished_at__lt=timezone.now() - KEPT_FOR).exclude(path="")
+    return _remove(DataRequest.objects.filter(finished_at__lt=timezone.now() - KEPT_FOR))
+
+
+def _remove(requests: QuerySet[DataRequest]) -> int:
     removed = 0
-    for pk, path in old.values_list("pk", "path"):
+    for pk, path in requests.exclude(path="").values_list("pk", "path"):
         default_storage.delete(path)
         removed += DataRequest.objects.filter(pk=pk, path=path).update(path="")
     return removed

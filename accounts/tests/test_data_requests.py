@@ -46,6 +46,13 @@ def make_due(request: DataRequest) -> DataRequest:
     return request
 
 
+def ask_and_run(person: User) -> DataRequest:
+    request = ask_export(person)
+    run_request(request.pk)
+    request.refresh_from_db()
+    return request
+
+
 # --- the page ---------------------------------------------------------------------------------------
 
 
@@ -116,7 +123,17 @@ def test_an_archive_is_removed_after_a_week(student: User, client_of: SignIn) ->
     assert remove_old_exports() == 1
     assert remove_old_exports() == 0
     assert not default_storage.exists(path)
-    assert "removed after 7 days" in client_of(student).get(PAGE).content.decode()
+    page = client_of(student).get(PAGE).content.decode()
+    assert " · removed" in " ".join(page.split())
+    assert address not in page
+
+
+def test_a_new_archive_replaces_the_old_one(student: User) -> None:
+    first, second = (ask_and_run(student) for _turn in range(2))
+    assert not default_storage.exists(f"exports/{first.pk}.zip")
+    assert default_storage.exists(f"exports/{second.pk}.zip")
+    first.refresh_from_db()
+    assert (first.state, first.path) == ("done", "")
 
 
 def test_an_export_that_fails_is_tried_again(
@@ -288,7 +305,7 @@ def test_who_is_in_somebody_elses_class_can_only_be_removed(
 ) -> None:
     cohort = cohort_of(instructor, student)
     cohort_of(other_student, student, name="Chess club")
-    with pytest.raises(ConflictError, match="remove them from this class"):
+    with pytest.raises(ConflictError, match="remove this person from the class"):
         ask_erasure_of_student(instructor, cohort, student)
     Membership.objects.filter(user=other_student).update(user=instructor)
     assert ask_erasure_of_student(instructor, cohort, student)
