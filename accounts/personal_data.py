@@ -87,9 +87,10 @@ def _names(notification: Notification, user: User, names: set[str]) -> bool:
 
 
 def _expected(user: User) -> Q:
-    """Entries of rosters that mean the person, whether they were claimed or not."""
-    found = Q(claimed_by=user) | Q(username=user.username)
-    return found | Q(email=user.email.lower()) if user.email else found
+    """Entries of rosters that mean the person; an address that nobody verified may be somebody else's."""
+    own = EmailAddress.objects.filter(user=user, verified=True).values_list("email", flat=True)
+    addresses = [address.lower() for address in own]
+    return Q(claimed_by=user) | Q(username=user.username) | Q(email__in=addresses)
 
 
 def _collect_classes(user: User) -> Iterator[Item]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.apps import apps
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -237,6 +238,20 @@ def test_the_archive_says_what_it_holds_in_the_persons_language(
         manifest = archive.read("manifest.json").decode()
     assert all(f'"{part.key}"' in manifest for part in parts())
     assert "email_addresses.json" in manifest
+
+
+def test_an_unverified_address_opens_no_roster(student: User, tmp_path: Path) -> None:
+    """Anybody could give it."""
+    cohort = make_cohort()
+    RosterEntry.objects.create(cohort=cohort, email=student.email, name="Secret Name")
+    address = EmailAddress.objects.create(user=student, email=student.email)
+    for is_verified in (False, True):
+        EmailAddress.objects.filter(pk=address.pk).update(verified=is_verified)
+        target = tmp_path / f"{is_verified}.zip"
+        write_archive(student, target)
+        with zipfile.ZipFile(target) as archive:
+            rosters = archive.read("account/rosters.json").decode()
+        assert ("Secret Name" in rosters) == is_verified
 
 
 def test_nobody_elses_data_is_in_the_archive(
