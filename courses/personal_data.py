@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -27,7 +28,7 @@ from courses.models import (
     StepProgress,
 )
 
-OF_ENROLMENTS = {
+OF_ENROLMENTS: dict[str, Any] = {
     "progress": StepProgress,
     "evidence": Evidence,
     "check_results": CheckResult,

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.auditing import note_act
-from accounts.models import Cohort, JoinRequest, Membership, Notification, RosterEntry
+from accounts.models import Cohort, JoinRequest, Membership, Notification, RosterEntry, User
 from accounts.notifications import notify
 from chat.models import ChatSession
 from courses.models import DueOverride, Enrolment, Feedback
@@ -72,9 +72,10 @@ class _Work:
     cohort: Cohort
 
     @property
-    def reviewers(self) -> QuerySet[Membership, dict[str, int]]:
-        found = Membership.objects.filter(cohort=self.cohort, role__in=Membership.REVIEWERS)
-        return found.values("user")
+    def reviewers(self) -> QuerySet[User]:
+        return User.objects.filter(
+            memberships__cohort=self.cohort, memberships__role__in=Membership.REVIEWERS
+        )
 
     @property
     def students(self) -> QuerySet[Membership]:
@@ -128,7 +129,7 @@ def _erase_enrolments(enrolments: QuerySet[Enrolment]) -> None:
     certified.update(cohort=None, last_step_key="", active_seconds=0)
 
 
-def _erase_traces(cohort: Cohort, reviewers: QuerySet[Membership, dict[str, int]]) -> None:
+def _erase_traces(cohort: Cohort, reviewers: QuerySet[User]) -> None:
     Feedback.objects.filter(cohort=cohort, enrolment=None).exclude(student__in=reviewers).delete()
     DueOverride.objects.filter(cohort_course__cohort=cohort).delete()
     ChatSession.objects.filter(cohort=cohort).exclude(owner__in=reviewers).delete()

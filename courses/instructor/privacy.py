@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -115,7 +116,7 @@ def _page(
         number=request.GET.get("page", "1"),
         is_projected=classroom.is_projected,
     )
-    context = {
+    context: dict[str, Any] = {
         "requests": requests_of(cohort, names),
         "erased_on": erased_on(cohort),
         "log": log,
