@@ -6,8 +6,8 @@ from celery import shared_task
 
 
 @shared_task(name="accounts.run_data_request")
-def run_data_request(request_id: str) -> None:
-    """Somebody asked for their data."""
+def run_data_request(request_id: str, language: str = "") -> None:
+    """Somebody asked for their data, on pages in that language."""
     from accounts.privacy.running import run_request
 
-    run_request(request_id)
+    run_request(request_id, language)

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from accounts.auditing import note_act
@@ -43,7 +44,8 @@ def ask_export(person: User) -> DataRequest:
         request = DataRequest.objects.create(
             person=person, requested_by=person, kind=Kind.EXPORT, runs_at=timezone.now()
         )
-        poke_on_commit(run_data_request, str(request.pk))
+        # A person who chose no language reads the archive in that of the page; a lost message costs only this.
+        poke_on_commit(run_data_request, str(request.pk), get_language() or "")
     return request
 
 

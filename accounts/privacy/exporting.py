@@ -18,7 +18,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.translation import override
+from django.utils.translation import get_language, override
 
 from accounts.models import DataRequest, User
 from accounts.notifications import notify
@@ -33,8 +33,11 @@ DATA_PATH = "/settings/data/"
 PACKED_ALREADY = (".safetensors", ".zip", ".parquet", ".gz")
 
 
-def export_person(request: DataRequest) -> None:
+def export_person(request: DataRequest, language: str = "") -> None:
     """
+    Args:
+        language: of the archive, where the person has chosen none.
+
     Raises:
         DiskFullError: no room for the archive.
     """
@@ -42,7 +45,7 @@ def export_person(request: DataRequest) -> None:
     assert person is not None
     name = f"{FOLDER}/{request.pk}.zip"
     with _scratch_file() as path:
-        with override(person.language or settings.LANGUAGE_CODE):
+        with override(person.language or language or settings.LANGUAGE_CODE):
             write_archive(person, path)
         save_file(name, path)
     with transaction.atomic():
@@ -85,7 +88,7 @@ def write_archive(person: User, path: Path) -> None:
         manifest = {
             "user_name": person.username,
             "made_at": timezone.now(),
-            "language": person.language or settings.LANGUAGE_CODE,
+            "language": get_language(),
             "contents": described,
         }
         archive.writestr("manifest.json", _text(manifest, indent=1))

@@ -32,8 +32,12 @@ def run_due_requests() -> int:
     return sum(run_request(request_id) for request_id in ids)
 
 
-def run_request(request_id: UUID | str) -> bool:
-    """Take a request and go on with it; False where there is nothing to do, or somebody else has it."""
+def run_request(request_id: UUID | str, language: str = "") -> bool:
+    """Take a request and go on with it; False where there is nothing to do, or somebody else has it.
+
+    Args:
+        language: of an archive whose person has chosen none.
+    """
     now = timezone.now()
     due = DataRequest.objects.filter(
         pk=request_id, state__in=DataRequest.OPEN, runs_at__lte=now, person__isnull=False
@@ -44,7 +48,7 @@ def run_request(request_id: UUID | str) -> bool:
     request = DataRequest.objects.select_related("person").get(pk=request_id)
     try:
         if request.kind == DataRequest.Kind.EXPORT:
-            export_person(request)
+            export_person(request, language)
         else:
             erase_person(request)
     except StillBusyError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Callable
 from datetime import timedelta
@@ -88,6 +89,22 @@ def test_data_is_asked_for_made_and_downloaded(student: User, client_of: SignIn)
         assert "manifest.json" in archive.namelist()
     news = Notification.objects.get(user=student)
     assert (news.kind, news.path) == ("data_ready", PAGE)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "asked_in", "written_in"), [("", "ja", "ja"), ("en", "ja", "en"), ("", "", "en")]
+)
+def test_the_archive_is_in_the_persons_language(
+    student: User, chosen: str, asked_in: str, written_in: str
+) -> None:
+    User.objects.filter(pk=student.pk).update(language=chosen)
+    request = ask_export(student)
+    run_request(request.pk, asked_in)
+    with (
+        default_storage.open(f"exports/{request.pk}.zip") as stream,
+        zipfile.ZipFile(stream) as archive,
+    ):
+        assert json.loads(archive.read("manifest.json"))["language"] == written_in
 
 
 def test_a_second_export_is_told_to_wait(student: User, client_of: SignIn) -> None:
