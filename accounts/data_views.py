@@ -93,17 +93,12 @@ def data_cancel(request: AuthenticatedRequest, request_id: UUID) -> HttpResponse
 @require_safe
 def data_download(request: AuthenticatedRequest, request_id: UUID) -> HttpResponseBase:
     found = DataRequest.objects.filter(pk=request_id, person=request.user).first()
-    path = archive_of(request.user, found) if found else ""
-    if not path:
+    path = archive_of(found) if found else ""
+    if not path or not default_storage.exists(path):
         raise Http404(
             _("There is no such archive, or it was removed after 7 days. Ask for a new one.")
         )
-    try:
-        stream = default_storage.open(path, "rb")
-    except FileNotFoundError as error:
-        raise Http404(
-            _("There is no such archive, or it was removed after 7 days. Ask for a new one.")
-        ) from error
+    stream = default_storage.open(path, "rb")
     day = timezone.localtime().date().isoformat()
     return ArchiveResponse(stream, f"llmlora-{request.user.username}-{day}.zip")
 

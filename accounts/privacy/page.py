@@ -53,10 +53,9 @@ def kept_data() -> list[tuple[str, list[str]]]:
     ]
 
 
-def archive_of(person: User, request: DataRequest) -> str:
-    """Where the archive lies in storage; empty where it is not this person's to have, or not there."""
-    is_own = request.person_id == person.pk and request.kind == Kind.EXPORT
-    return request.path if is_own and _kept_until(request) else ""
+def archive_of(request: DataRequest) -> str:
+    """Where the archive lies in storage; empty where there is none, or not any more."""
+    return request.path if _kept_until(request) else ""
 
 
 def _shown(request: DataRequest) -> ShownRequest:
