@@ -11,7 +11,10 @@ class AccountsConfig(AppConfig):
         from django.contrib.auth.signals import user_logged_in
 
         from accounts.joining.roster import hear_confirmation, hear_sign_in
+        from accounts.personal_data import PARTS
+        from common.personal_data import register
 
+        register(*PARTS)
         # Django's own signal: the one-time link signs in without allauth.
         user_logged_in.connect(hear_sign_in, dispatch_uid="roster")
         email_confirmed.connect(hear_confirmation, dispatch_uid="roster")

@@ -88,3 +88,40 @@ class JoinForm(forms.Form):
             attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
         ),
     )
+
+
+class ErasureForm(forms.Form):
+    """That the person at the keyboard is who the account belongs to, and means it."""
+
+    def __init__(self, person: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.person = person
+        if person.has_usable_password():
+            self.fields["password"] = forms.CharField(
+                label=_("Your password"),
+                strip=False,
+                widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+            )
+        else:
+            self.fields["user_name"] = forms.CharField(
+                label=_("Your user name"),
+                help_text=_("Type it, so that nothing is erased by mistake."),
+                widget=forms.TextInput(attrs={"autocomplete": "off"}),
+            )
+
+    def clean_password(self) -> str:
+        password = self.cleaned_data["password"]
+        if not self.person.check_password(password):
+            raise forms.ValidationError(
+                _("This is not your password, so nothing was asked for. Type it again.")
+            )
+        return password
+
+    def clean_user_name(self) -> str:
+        name = self.cleaned_data["user_name"].strip()
+        if name != self.person.username:
+            raise forms.ValidationError(
+                _("This is not your user name, so nothing was asked for. It is “%(name)s”."),
+                params={"name": self.person.username},
+            )
+        return name

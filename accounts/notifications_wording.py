@@ -11,7 +11,25 @@ from accounts.models import Notification
 JOB_KINDS = ("job_completed", "job_failed", "job_cancelled")
 """A training job has ended; params has its job_name, and of a failed one error_code."""
 
-ABOUT_CLASSES: dict[str, tuple[Promise, Promise]] = {
+WORDS: dict[str, tuple[Promise, Promise]] = {
+    # Training and prompt sets
+    "job_completed": (
+        gettext_lazy("“%(name)s” is complete"),
+        gettext_lazy("The adapter is ready. Look at the result, then talk to it."),
+    ),
+    "job_failed": (
+        gettext_lazy("“%(name)s” failed"),
+        gettext_lazy("Open the job to read what to do about it."),
+    ),
+    "job_cancelled": (
+        gettext_lazy("“%(name)s” was cancelled by an instructor"),
+        gettext_lazy("Its curves are kept. Ask your instructor for the reason, then start again."),
+    ),
+    "prompt_run_completed": (
+        gettext_lazy("All questions of “%(name)s” are answered"),
+        gettext_lazy("See which model answered better, and on which questions."),
+    ),
+    # Classes
     "join_asked": (
         gettext_lazy("Somebody asks to join “%(name)s”"),
         gettext_lazy("Open the class to let them in or decline."),
@@ -28,55 +46,52 @@ ABOUT_CLASSES: dict[str, tuple[Promise, Promise]] = {
         gettext_lazy("You are in the class “%(name)s”"),
         gettext_lazy("You are on its roster. Its courses are open to you."),
     ),
+    "class_retention": (
+        gettext_lazy("The work of “%(name)s” is erased on %(date)s"),
+        gettext_lazy("If it is needed longer, change how long it is kept."),
+    ),
+    # Courses
+    "help_claimed": (
+        gettext_lazy("%(name)s is coming to help you"),
+        gettext_lazy(
+            "Stay at the step. Take your request back when you found the answer yourself."
+        ),
+    ),
+    "feedback_given": (
+        gettext_lazy("There is feedback on “%(name)s”"),
+        gettext_lazy("Somebody who leads your class has written to you. Read it there."),
+    ),
+    "certificate_revoked": (
+        gettext_lazy("Your certificate of “%(name)s” was revoked"),
+        gettext_lazy("Its page says why. Ask your instructor if you think that this is a mistake."),
+    ),
+    # Personal data
+    "data_ready": (
+        gettext_lazy("Your data is ready to download"),
+        gettext_lazy("The archive is kept for 7 days."),
+    ),
+    "erasure_asked": (
+        gettext_lazy("Your account is to be erased, as somebody who leads “%(name)s” asked"),
+        gettext_lazy("It begins in 7 days. Until then you can take it back."),
+    ),
 }
-"""kind -> title and text; params has the name of the class."""
+"""kind -> title and text; params has a name, and of a training job that failed its error_code."""
+UNKNOWN = (gettext_lazy("There is news of “%(name)s”"), gettext_lazy("Open it to read more."))
 
 
 def notification_title(notification: Notification) -> str:
     """What happened, in one line."""
     params = notification.params
     name = _one_line(params.get("job_name") or params.get("name", ""))
-    if notification.kind in ABOUT_CLASSES:
-        return str(ABOUT_CLASSES[notification.kind][0]) % {"name": name}
-    match notification.kind:
-        case "job_completed":
-            return _("“%(name)s” is complete") % {"name": name}
-        case "job_failed":
-            return _("“%(name)s” failed") % {"name": name}
-        case "job_cancelled":
-            return _("“%(name)s” was cancelled by an instructor") % {"name": name}
-        case "certificate_revoked":
-            return _("Your certificate of “%(name)s” was revoked") % {"name": name}
-        case "prompt_run_completed":
-            return _("All questions of “%(name)s” are answered") % {"name": name}
-        case "help_claimed":
-            return _("%(name)s is coming to help you") % {"name": name}
-        case "feedback_given":
-            return _("There is feedback on “%(name)s”") % {"name": name}
-    return _("There is news of “%(name)s”") % {"name": name}
+    title, _text = WORDS.get(notification.kind, UNKNOWN)
+    return str(title) % {"name": name, "date": params.get("on", "")}
 
 
 def notification_text(notification: Notification) -> str:
     """Why, and what to do next."""
-    if notification.kind in ABOUT_CLASSES:
-        return str(ABOUT_CLASSES[notification.kind][1])
-    match notification.kind:
-        case "job_completed":
-            return _("The adapter is ready. Look at the result, then talk to it.")
-        case "job_failed":
-            reason = _failure_reason(notification.params.get("error_code", ""))
-            return f"{reason} {_('Open the job to read what to do about it.')}".strip()
-        case "job_cancelled":
-            return _("Its curves are kept. Ask your instructor for the reason, then start again.")
-        case "certificate_revoked":
-            return _("Its page says why. Ask your instructor if you think that this is a mistake.")
-        case "prompt_run_completed":
-            return _("See which model answered better, and on which questions.")
-        case "help_claimed":
-            return _("Stay at the step. Take your request back when you found the answer yourself.")
-        case "feedback_given":
-            return _("Somebody who leads your class has written to you. Read it there.")
-    return _("Open it to read more.")
+    _title, text = WORDS.get(notification.kind, UNKNOWN)
+    reason = _failure_reason(notification.params.get("error_code", ""))
+    return f"{reason} {text}".strip()
 
 
 def _failure_reason(code: str) -> str:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts import class_new_view, class_views, join_views, notification_views, views
+from accounts import (
+    class_new_view,
+    class_views,
+    data_views,
+    join_views,
+    notification_views,
+    views,
+)
 
 app_name = "accounts"
 urlpatterns = [
@@ -21,6 +28,11 @@ urlpatterns = [
     path("settings/", views.settings, name="settings"),
     path("settings/tokens/", views.tokens, name="tokens"),
     path("settings/tokens/<uuid:token_id>/revoke/", views.token_revoke, name="token_revoke"),
+    path("settings/data/", data_views.data, name="data"),
+    path("settings/data/export/", data_views.data_export, name="data_export"),
+    path("settings/data/erase/", data_views.data_erase, name="data_erase"),
+    path("settings/data/<uuid:request_id>/cancel/", data_views.data_cancel, name="data_cancel"),
+    path("settings/data/<uuid:request_id>/", data_views.data_download, name="data_download"),
     path("settings/theme/", views.theme, name="theme"),
     path("sign-in/", views.sign_in, name="sign_in"),
     path("notifications/", notification_views.notifications, name="notifications"),

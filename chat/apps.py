@@ -8,6 +8,9 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         from chat.lifecycle import reply_ended
+        from chat.personal_data import PARTS
         from chat.prompt_sets.waking import wake
+        from common.personal_data import register
 
+        register(*PARTS)
         reply_ended.connect(wake, dispatch_uid="chat.prompt_sets")

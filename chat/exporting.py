@@ -77,6 +77,11 @@ def _messages(session: ChatSession, *, is_whole: bool) -> list[Message]:
 # --- JSON --------------------------------------------------------------------------------------------
 
 
+def whole_as_json(session: ChatSession) -> bytes:
+    """Every branch and take, as the file of the whole chat has it."""
+    return _as_json(session, _messages(session, is_whole=True)).encode("utf-8", "replace")
+
+
 def _as_json(session: ChatSession, messages: Iterable[Message]) -> str:
     faces = faces_of(session)
     data = {

@@ -13,11 +13,14 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from accounts.mailing import send_waiting_mails
 from accounts.notifications import purge_seen
+from accounts.privacy.exporting import remove_old_exports
+from accounts.privacy.running import run_due_requests
 from chat import lifecycle as chat_lifecycle
 from chat.execution import close_desk, desk
 from chat.models import Reply
 from chat.prompt_sets.running import advance_unfinished
 from chat.services import completing
+from courses.execution.retention import erase_old_classes
 from datasets_app.execution import run_import, sweep_imports, waiting_imports
 from llmlora_site.reaper import Held, Reaper
 from modelhub.execution import close_engine, engine, is_draining
@@ -118,6 +121,9 @@ class Patrol(threading.Thread):
             sweep_work_folders()
             completing.purge()
             purge_seen()
+            remove_old_exports()
+            # In a thread of its own: a class has many files, and the patrol must report meanwhile.
+            self._submit(erase_old_classes)
 
     def take_back_own(self) -> None:
         """Rows that this worker's last life left running: nobody works on them any more."""
@@ -165,6 +171,7 @@ class Patrol(threading.Thread):
             self._submit(run_waiting_jobs, self.worker_name)
         for import_id in waiting_imports():
             self._submit(run_import, import_id)
+        self._submit(run_due_requests)
         self._submit(look_after_ollama)
         desk().wake()
 

@@ -27,7 +27,10 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.mailing import send_waiting_mails
-from accounts.models import Notification, User
+from accounts.models import Cohort, DataRequest, Membership, Notification, User
+from accounts.privacy.asking import ask_erasure, ask_export, cancel_own_request
+from accounts.privacy.exporting import remove_old_exports
+from accounts.privacy.running import run_due_requests
 from chat import lifecycle as chat_lifecycle
 from chat.execution import close_desk, desk
 from chat.models import ChatSession, PromptRun, Reply
@@ -35,6 +38,7 @@ from chat.services.opening import create_session
 from chat.services.prompt_runs import cancel_run, delete_run
 from chat.tests.factories import make_answer, make_base_session, make_message, reply_of, start_reply
 from chat.tests.prompt_factories import answer_all, answer_reply, make_run, waiting_replies
+from courses.execution.retention import erase_old_classes
 from courses.models import CheckResult, Evidence, ScoreEvent, StepProgress
 from courses.services.reading import open_step
 from courses.tests.factories import enrol, publish_sample
@@ -63,7 +67,7 @@ from training.tests.factories import make_completed_job, make_running_job, make_
 pytestmark = pytest.mark.django_db(transaction=True)
 ROWS = 3000
 PULLED = "tiny:latest"
-PLACES = ("jobs", "imports", "datasets")
+PLACES = ("jobs", "imports", "datasets", "exports")
 
 Run = Callable[[Callable[[], object]], None]
 
@@ -420,6 +424,48 @@ def in_no_course(owner: User) -> str:
     return str(owner.pk)
 
 
+# --- a person's data ------------------------------------------------------------------------------
+
+
+def waiting_export(owner: User) -> str:
+    return str(ask_export(owner).pk)
+
+
+def assert_exported_once(request_id: str) -> None:
+    request = DataRequest.objects.get(pk=request_id)
+    assert request.state == DataRequest.State.DONE
+    assert list(_files_below("exports")).count(request.path) == 1
+    assert Notification.objects.filter(subject=request_id).count() == 1
+
+
+def done_export(owner: User) -> str:
+    request_id = waiting_export(owner)
+    deliver("accounts.run_data_request", request_id)
+    return request_id
+
+
+def held_export(owner: User) -> str:
+    request_id = waiting_export(owner)
+    later = timezone.now() + timedelta(minutes=5)
+    DataRequest.objects.filter(pk=request_id).update(state="running", runs_at=later)
+    return request_id
+
+
+def early_erasure(owner: User) -> str:
+    return str(ask_erasure(owner).pk)
+
+
+def cancelled_erasure(owner: User) -> str:
+    request = ask_erasure(owner)
+    cancel_own_request(owner, request.pk)
+    DataRequest.objects.filter(pk=request.pk).update(runs_at=timezone.now())
+    return str(request.pk)
+
+
+def deleted_request(owner: User) -> str:
+    return str(uuid.uuid4())
+
+
 # --- the tasks ------------------------------------------------------------------------------------
 
 
@@ -481,6 +527,17 @@ CASES = {
         open_step_with_its_job,
         assert_passed_once,
         {"passed": passed_step, "in no course": in_no_course},
+    ),
+    "accounts.run_data_request": Case(
+        waiting_export,
+        assert_exported_once,
+        {
+            "held by a worker": held_export,
+            "done": done_export,
+            "not begun": early_erasure,
+            "cancelled": cancelled_erasure,
+            "deleted": deleted_request,
+        },
     ),
 }
 POKED = ("training.run_waiting_jobs", "chat.answer", "datasets_app.run_import")
@@ -619,3 +676,43 @@ def test_a_mail_is_sent_once(twice: Run, student: User, settings: LazySettings) 
     assert [message.to for message in mail.outbox] == [[student.email]]
     with nothing_changes():
         send_waiting_mails()
+
+
+@both_ways
+def test_a_person_is_erased_once(twice: Run, student: User) -> None:
+    job = make_completed_job(student)
+    request = ask_erasure(student)
+    DataRequest.objects.filter(pk=request.pk).update(runs_at=timezone.now())
+    twice(run_due_requests)
+    request.refresh_from_db()
+    assert request.state == DataRequest.State.DONE
+    assert not User.objects.filter(pk=student.pk).exists()
+    assert list(_files_below(f"jobs/{job.pk}")) == []
+    with nothing_changes():
+        run_due_requests()
+
+
+@both_ways
+def test_old_archives_are_removed_once(twice: Run, student: User) -> None:
+    old, fresh = done_export(student), done_export(User.objects.create_user("ben"))
+    DataRequest.objects.filter(pk=old).update(finished_at=timezone.now() - timedelta(days=8))
+    twice(remove_old_exports)
+    assert not default_storage.exists(f"exports/{old}.zip")
+    assert default_storage.exists(f"exports/{fresh}.zip")
+    with nothing_changes():
+        remove_old_exports()
+
+
+@both_ways
+def test_a_class_is_erased_once(twice: Run, student: User) -> None:
+    ended = timezone.localdate() - timedelta(days=40)
+    cohort = Cohort.objects.create(name="Class 2B", ends_on=ended, retention_days=30)
+    Membership.objects.create(cohort=cohort, user=student)
+    job = make_completed_job(student, cohort=cohort)
+    twice(erase_old_classes)
+    assert not cohort.memberships.exists()
+    assert not TrainingJob.objects.exists()
+    assert list(_files_below(f"jobs/{job.pk}")) == []
+    assert cohort.audit_events.count() == 1
+    with nothing_changes():
+        erase_old_classes()

@@ -34,4 +34,5 @@ TABS: tuple[Tab, ...] = (
     Tab("compute", _("Devices")),
     Tab("content", _("Content")),
     Tab("settings", _("Class")),
+    Tab("privacy", _("Privacy and log")),
 )

@@ -11,6 +11,7 @@ from courses.instructor import (
     live,
     members,
     needs,
+    privacy,
     roster,
     roster_import,
     roster_joining,
@@ -37,4 +38,5 @@ urlpatterns: list[URLPattern] = [
     *compute.urlpatterns,
     *content.urlpatterns,
     *settings.urlpatterns,
+    *privacy.urlpatterns,
 ]
