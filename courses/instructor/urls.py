@@ -4,5 +4,11 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
+from courses.instructor import grade, gradebook, gradebook_exempt, gradebook_import
+
 app_name = "classroom"
 urlpatterns: list[URLPattern] = []
+urlpatterns += gradebook.urlpatterns
+urlpatterns += grade.urlpatterns
+urlpatterns += gradebook_exempt.urlpatterns
+urlpatterns += gradebook_import.urlpatterns
