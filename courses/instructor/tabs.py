@@ -16,4 +16,7 @@ class Tab:
     title: str | Promise
 
 
-TABS: tuple[Tab, ...] = (Tab("gradebook", _("Gradebook")),)
+TABS: tuple[Tab, ...] = (
+    Tab("gradebook", _("Gradebook")),
+    Tab("funnel", _("Steps")),
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from courses.instructor import grade, gradebook, gradebook_exempt, gradebook_import
+from courses.instructor import funnel, grade, gradebook, gradebook_exempt, gradebook_import
 
 app_name = "classroom"
 urlpatterns: list[URLPattern] = []
@@ -12,3 +12,4 @@ urlpatterns += gradebook.urlpatterns
 urlpatterns += grade.urlpatterns
 urlpatterns += gradebook_exempt.urlpatterns
 urlpatterns += gradebook_import.urlpatterns
+urlpatterns += funnel.urlpatterns
