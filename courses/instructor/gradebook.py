@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
+from django.template.loader import render_to_string
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -17,20 +18,22 @@ from common.http import AuthenticatedRequest
 from common.safe_csv import write_rows
 from courses.instructor.frame import PROJECTED, Classroom, for_reviewers, render_page
 from courses.selectors.grade_sheet import sheet_rows
-from courses.selectors.gradebook import SORTINGS, Gradebook, Row, Sorting, gradebook
+from courses.selectors.gradebook import SORTINGS, Cell, Gradebook, Row, Sorting, gradebook
 from courses.selectors.pinned import PinnedCourse, pinned_course, pinned_courses
-from courses.wording.grades import STANDINGS, ShownCell, points_of, shown_cell
+from courses.wording.grades import STANDINGS, Look, look_of, points_of
 from datasets_app.versions.downloads import DownloadResponse
 
 TAB = "gradebook"
+LOOK = "courses/instructor/gradebook_look.html"
 
 
 @dataclass(frozen=True, slots=True)
 class _ShownRow:
+    """cells: address and look of each."""
+
     row: Row
     total: str
-    address: str
-    cells: list[ShownCell]
+    cells: list[tuple[str, str]]
 
 
 @require_safe
@@ -56,9 +59,6 @@ def gradebook_page(
             _head(classroom, sorting, "percent", _("Progress")),
         ],
         "empty_columns": len(book.columns) + 2,
-        "suffix": f"?{PROJECTED}=1" if classroom.is_projected else "",
-        "late": _("late"),
-        "decided": _("set"),
         "legend": STANDINGS.items(),
         "import_address": classroom.address("gradebook_import"),
         "exempt_address": classroom.address("gradebook_exempt", course.slug),
@@ -101,14 +101,23 @@ def course_links(
 
 
 def _shown_rows(classroom: Classroom, book: Gradebook) -> list[_ShownRow]:
-    # One lookup of the address instead of one a cell.
+    """Thousands of cells: what is alike in them is worked out once."""
     base = reverse("classroom:gradebook", args=[classroom.cohort.pk])
+    suffix = f"?{PROJECTED}=1" if classroom.is_projected else ""
+    looks: dict[Look, str] = {}
+
+    def shown(row: Row, cell: Cell) -> tuple[str, str]:
+        look = look_of(cell)
+        if look not in looks:
+            looks[look] = render_to_string(LOOK, {"look": look})
+        address = f"{base}{row.enrolment_id}/{cell.key}/{suffix}" if cell.standing else ""
+        return address, looks[look]
+
     return [
         _ShownRow(
             row,
             points_of(row.total, row.max_total),
-            f"{base}{row.enrolment_id}/",
-            [shown_cell(cell) for cell in row.cells],
+            [shown(row, cell) for cell in row.cells],
         )
         for row in book.rows
     ]

@@ -18,5 +18,5 @@ class Tab:
 
 TABS: tuple[Tab, ...] = (
     Tab("gradebook", _("Gradebook")),
-    Tab("funnel", _("Steps")),
+    Tab("funnel", _("Steps of the course")),
 )

@@ -122,7 +122,17 @@ def _counts(enrolments: QuerySet[Enrolment]) -> dict[str, dict[str, Any]]:
             mean_tries=Avg("tries", filter=Q(state=State.PASSED)),
         )
     )
-    return {row.pop("step_key"): row | {"tries": row.pop("mean_tries")} for row in rows}
+    return {
+        row["step_key"]: {
+            "reached": row["reached"],
+            "working": row["working"],
+            "waiting": row["waiting"],
+            "passed": row["passed"],
+            "exempt": row["exempt"],
+            "tries": row["mean_tries"],
+        }
+        for row in rows
+    }
 
 
 def _median_minutes(enrolments: QuerySet[Enrolment]) -> dict[str, float]:

@@ -50,8 +50,8 @@ def late_places(overruns: Mapping[Place, Overrun]) -> set[Place]:
         .order_by("created_at")
         .values_list("enrolment_id", "step_key", "check_key", "outcome", "created_at")
     )
-    for enrolment_id, step_key, *rest in rows:
-        results[enrolment_id, step_key].append(_Result(*rest))
+    for enrolment_id, step_key, check_key, outcome, created_at in rows:
+        results[enrolment_id, step_key].append(_Result(check_key, outcome, created_at))
     return {
         place
         for place, overrun in overruns.items()

@@ -70,8 +70,8 @@ def scores_of(enrolments: QuerySet[Enrolment] | Iterable[UUID]) -> dict[UUID, di
     events = ScoreEvent.objects.filter(enrolment__in=enrolments).order_by("created_at")
     entries: dict[UUID, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
     rows = events.values_list("enrolment_id", "step_key", "pk", "kind", "points", "reason")
-    for enrolment_id, step_key, *rest in rows:
-        entries[enrolment_id][step_key].append(Entry(*rest))
+    for enrolment_id, step_key, pk, kind, points, reason in rows:
+        entries[enrolment_id][step_key].append(Entry(pk, kind, points, reason))
     return {
         enrolment_id: {key: fold_score(found) for key, found in steps.items()}
         for enrolment_id, steps in entries.items()

@@ -196,7 +196,7 @@ def _answer_words(question: Question, answer: Any) -> str:
     if not isinstance(answer, list):
         return f"{answer:g}" if isinstance(answer, int | float) else str(answer)
     texts = {option.key: option.text(reading_language()) for option in question.options}
-    return " · ".join(texts.get(key, key) for key in answer)
+    return " · ".join(str(texts.get(key, key)) for key in answer)
 
 
 def _due_at(cohort: Cohort, enrolment: Enrolment) -> datetime | None:

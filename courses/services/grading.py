@@ -180,9 +180,7 @@ def _open(decision: Decision, *, locks_progress: bool = False) -> tuple[Enrolmen
     Enrolment.objects.select_for_update(no_key=True).get(pk=enrolment.pk)
     score = score_of(enrolment, step.key)
     if score.newest_id != decision.seen_id:
-        raise OvertakenError(
-            ScoreEvent.objects.select_related("actor").filter(pk=score.newest_id).first()
-        )
+        raise OvertakenError(_event_of(score))
     return enrolment, step, score
 
 
@@ -218,6 +216,12 @@ def _let_pass(enrolment: Enrolment, step: Step) -> None:
         progress.state = StepProgress.State.EXEMPT
         progress.save(update_fields=["state"])
         complete_course(enrolment)
+
+
+def _event_of(score: Score) -> ScoreEvent | None:
+    if score.newest_id is None:
+        return None
+    return ScoreEvent.objects.select_related("actor").get(pk=score.newest_id)
 
 
 def _newest_id(enrolment_id: UUID, step_key: str) -> UUID | None:

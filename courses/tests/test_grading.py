@@ -13,6 +13,8 @@ from accounts.models import AuditEvent, Cohort, Membership, User
 from common.errors import ConflictError, InvalidInputError, NotFoundError
 from courses.execution.verifying import verify_step
 from courses.models import ScoreEvent, StepProgress
+from courses.selectors.gradebook import gradebook
+from courses.selectors.pinned import pinned_courses
 from courses.selectors.progress import standing_of
 from courses.selectors.scores import score_of
 from courses.services.answering import answer_quiz
@@ -25,6 +27,7 @@ from courses.services.grading import (
     take_back,
 )
 from courses.tests.classes import Role, World, make_world
+from courses.wording.grades import look_of
 
 pytestmark = pytest.mark.django_db
 REASON = "Shown at the blackboard"
@@ -115,6 +118,10 @@ def test_a_passed_step_stays_passed(world: World, dana: User) -> None:
     world.passes(dana, "quiz")
     exempt(decision(world, dana))
     assert StepProgress.objects.get(step_key="quiz").state == "passed"
+    (course,) = pinned_courses(world.cohort)
+    (row,) = gradebook(world.cohort, course).rows
+    assert (row.total, row.max_total) == (0, 1)
+    assert look_of(row.cells[1]).words == "Exempt"
     take_back(decision(world, dana))
     assert points_of(world, dana) == 2
 

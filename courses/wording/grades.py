@@ -16,20 +16,20 @@ STANDINGS: dict[str, str | Promise] = {
     Standing.EXEMPT: gettext_lazy("Exempt"),
     Standing.WORKING: gettext_lazy("In progress"),
     Standing.WAITING: gettext_lazy("Waits for a device"),
-    Standing.AVAILABLE: gettext_lazy("Open"),
+    Standing.AVAILABLE: gettext_lazy("Not begun yet"),
     Standing.LOCKED: gettext_lazy("Locked"),
 }
 
 
-class ShownCell(NamedTuple):
-    """
+class Look(NamedTuple):
+    """What a cell looks like; there are few of them in a whole table.
+
     Attributes:
         mark: a standing, which the style sheet draws as a shape.
         points: as 0.5/1, or empty.
         words: what the shape says, for those who do not see it.
     """
 
-    key: str
     mark: str
     points: str
     words: str
@@ -37,16 +37,16 @@ class ShownCell(NamedTuple):
     is_decided: bool
 
 
-def shown_cell(cell: Cell) -> ShownCell:
+def look_of(cell: Cell) -> Look:
     if cell.standing is None:
-        return ShownCell(
-            cell.key, "", "", _("Not in this student's version"), is_late=False, is_decided=False
-        )
-    return ShownCell(
-        cell.key,
-        cell.standing.value,
+        words = _("Not in this student's version")
+        return Look("", "", words, is_late=False, is_decided=False)
+    # Who passed and was exempt afterwards has passed, but the cell says what counts.
+    standing = Standing.EXEMPT if cell.is_exempt else cell.standing
+    return Look(
+        standing.value,
         points_of(cell.score.points, cell.max_points) if cell.has_points else "",
-        str(STANDINGS[cell.standing]),
+        str(STANDINGS[standing]),
         cell.is_late,
         cell.score.is_decided,
     )
