@@ -13,6 +13,7 @@ from courses.instructor.frame import Classroom, for_reviewers, render_page
 from courses.instructor.gradebook import course_links, course_or_404
 from courses.selectors.funnel import Funnel, Stage, funnel
 from courses.selectors.pinned import pinned_courses
+from courses.wording.funnel import narrow_sentence
 
 TAB = "funnel"
 
@@ -41,6 +42,7 @@ def funnel_page(
         "course": course,
         "funnel": found,
         "bars": _bars(found),
+        "narrow": [narrow_sentence(stage) for stage in found.narrow],
     }
     return render_page(request, classroom, TAB, context)
 
