@@ -153,7 +153,7 @@ def _standings(cohort: Cohort, course: PinnedCourse) -> dict[int, CourseStanding
     progress: dict[UUID, dict[str, _Progress]] = defaultdict(dict)
     rows = StepProgress.objects.filter(enrolment__in=found).order_by()
     wanted = ("enrolment_id", "step_key", "state", "passed_at")
-    for pk, key, state, passed_at in rows.values_list(*wanted):
+    for pk, key, state, passed_at in rows.values_list(*wanted).iterator():
         progress[pk][key] = _Progress(state, passed_at)
     return {
         enrolment.user_id: fold(

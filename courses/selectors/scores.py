@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 from uuid import UUID
 
@@ -67,15 +69,15 @@ def fold_score(entries: Iterable[Entry]) -> Score:
 
 def scores_of(enrolments: QuerySet[Enrolment] | Iterable[UUID]) -> dict[UUID, dict[str, Score]]:
     """By enrolment and step, of steps that have any score; in one query."""
-    events = ScoreEvent.objects.filter(enrolment__in=enrolments).order_by("created_at")
-    entries: dict[UUID, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
-    rows = events.values_list("enrolment_id", "step_key", "pk", "kind", "points", "reason")
-    for enrolment_id, step_key, pk, kind, points, reason in rows:
-        entries[enrolment_id][step_key].append(Entry(pk, kind, points, reason))
-    return {
-        enrolment_id: {key: fold_score(found) for key, found in steps.items()}
-        for enrolment_id, steps in entries.items()
-    }
+    events = ScoreEvent.objects.filter(enrolment__in=enrolments)
+    rows = events.order_by("enrolment", "step_key", "created_at").values_list(
+        "enrolment_id", "step_key", "pk", "kind", "points", "reason"
+    )
+    found: dict[UUID, dict[str, Score]] = defaultdict(dict)
+    # One after another: a whole class has thousands of rows, of which nothing is kept but the folds.
+    for (enrolment_id, step_key), own in groupby(rows.iterator(), key=itemgetter(0, 1)):
+        found[enrolment_id][step_key] = fold_score(Entry(*row[2:]) for row in own)
+    return found
 
 
 def score_of(enrolment: Enrolment, step_key: str) -> Score:

@@ -15,11 +15,20 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Cohort, Membership, User
-from courses.models import CheckResult, CohortCourse, DueOverride, ScoreEvent, StepProgress
+from courses.models import (
+    CheckResult,
+    CohortCourse,
+    DueOverride,
+    Enrolment,
+    ScoreEvent,
+    StepProgress,
+)
 from courses.selectors.gradebook import Gradebook, Row, gradebook
 from courses.selectors.pinned import pinned_courses
 from courses.services.answering import answer_quiz
-from courses.tests.classes import Role, World, make_world
+from courses.services.publishing import publish_courses
+from courses.tests.classes import STEPS, Role, World, make_world
+from courses.tests.writing import write_course
 from datasets_app.tests.factories import make_dataset
 from training.tests.factories import make_completed_job
 
@@ -102,6 +111,25 @@ def test_who_left_the_class_has_no_row(world: World) -> None:
     user = world.student("dana")
     Membership.objects.filter(user=user).delete()
     assert book_of(world).rows == []
+
+
+def test_a_student_of_another_version(
+    world: World, client_of: ClientOf, instructor: User, tmp_path: Path
+) -> None:
+    user = world.student("dana")
+    folder = tmp_path / "newer"
+    write_course(folder / "sample", steps={"quiz": STEPS["quiz"], "new": STEPS["last"]})
+    publish_courses(folder)
+    newer = world.course.versions.get(number=2)
+    Enrolment.objects.filter(user=user).update(version=newer)
+    world.passes(user, "new")
+    row = row_of(world, user)
+    assert (row.version_number, row.total, row.max_total) == (2, 1, 3)
+    assert [cell.standing is None for cell in row.cells] == [True, False, True, True]
+    page = client_of(instructor).get(address(world)).content.decode()
+    assert "version 2 of the course" in page
+    assert page.count("Not in this student&#x27;s version") == 3
+    assert "/last/" not in page
 
 
 def test_sorting(world: World) -> None:
