@@ -46,9 +46,13 @@ SENTENCES: dict[str, str | Promise] = {
     "help_claimed": gettext_lazy("%(actor)s went to help %(person)s."),
     "help_resolved": gettext_lazy("%(actor)s marked the question of %(person)s as resolved."),
     "feedback_given": gettext_lazy("%(actor)s gave feedback to %(person)s."),
+    "feedback_deleted": gettext_lazy("%(actor)s took back feedback to %(person)s."),
     # Jobs and devices
     "job_cancelled": gettext_lazy("%(actor)s cancelled a training job of %(person)s."),
     "job_requeued": gettext_lazy("%(actor)s put a training job of %(person)s in the queue again."),
+    "job_held": gettext_lazy("%(actor)s held back a training job of %(person)s."),
+    "job_released": gettext_lazy("%(actor)s released a training job of %(person)s."),
+    "job_moved": gettext_lazy("%(actor)s moved a training job of %(person)s in the queue."),
     "job_pinned": gettext_lazy("%(actor)s pinned a training job of %(person)s as an example."),
     "job_unpinned": gettext_lazy("%(actor)s unpinned a training job of %(person)s."),
     "queue_paused": gettext_lazy("%(actor)s paused the queue of the class."),

@@ -36,9 +36,9 @@ class Classroom:
     can_lead: bool
     is_projected: bool
 
-    def address(self, key: str) -> str:
+    def address(self, key: str, *args: Any) -> str:
         """Of another page of the same class, projected if this one is."""
-        address = reverse(f"classroom:{key}", args=[self.cohort.pk])
+        address = reverse(f"classroom:{key}", args=[self.cohort.pk, *args])
         return f"{address}?{PROJECTED}=1" if self.is_projected else address
 
 

@@ -16,6 +16,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.joining.codes import shown_code
 from accounts.models import JoinRequest, Membership
 from accounts.roles import is_instructor
 from accounts.roster.importing import remove_entry
@@ -24,7 +25,7 @@ from common.safe_csv import write_rows
 from courses.instructor.frame import Classroom, for_leaders, for_reviewers
 from courses.instructor.refusals import refusals_answered
 from courses.instructor.roster_frame import show
-from courses.instructor.roster_joining import DAYS, DEFAULT_DAYS, join_link, shown_code
+from courses.instructor.roster_joining import DAYS, DEFAULT_DAYS, join_link
 from courses.selectors.names import shown_names
 from courses.selectors.roster import RosterFilters, expected_people, roster_page, taken_courses
 from courses.selectors.roster_table import roster_table

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -22,13 +22,8 @@ DAYS = (1, 7, 14, 30, 90)
 DEFAULT_DAYS = 14
 
 
-def shown_code(code: str) -> str:
-    """In two parts, as it is read aloud."""
-    return f"{code[:4]}-{code[4:]}"
-
-
 def join_link(request: HttpRequest, code: str) -> str:
-    return request.build_absolute_uri(f"/join/{code}/")
+    return request.build_absolute_uri(reverse("accounts:join_class", args=[code]))
 
 
 @for_leaders

@@ -30,6 +30,8 @@ TABS: tuple[Tab, ...] = (
     Tab("needs", _("Needs me now"), count=waiting_count),
     Tab("runs", _("Jobs")),
     Tab("sweep", _("As one sweep")),
+    Tab("funnel", _("Steps of the course")),
+    Tab("gradebook", _("Gradebook")),
     Tab("roster", _("Roster")),
     Tab("compute", _("Devices")),
     Tab("content", _("Content")),

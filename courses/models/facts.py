@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NoReturn
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -171,8 +173,9 @@ class ScoreEvent(UuidModel):
     """What a step counts for one person. The newest decision of a person holds; without one, what evidence gave.
 
     Attributes:
+        kind: AUTO with a reason is somebody's word that a decision is taken back: from then on evidence counts again.
         actor: who decided; empty for evidence.
-        reason: what the actor wrote.
+        reason: what the actor wrote; empty for evidence.
     """
 
     class Kind(models.TextChoices):
@@ -200,3 +203,11 @@ class ScoreEvent(UuidModel):
 
     def __str__(self) -> str:
         return f"{self.step_key} {self.points}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise TypeError("A score is never changed: add another one.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("A score is never deleted: add another one.")
