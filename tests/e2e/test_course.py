@@ -1,4 +1,4 @@
-"""The first course from its first page to its last, by a student who does what it asks for."""
+"""The first course as a student takes it: the acts of each step, and its first pages on a telephone."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def come_back(page: Page) -> None:
     page.locator(".lesson-return a").click()
 
 
-def prepare_dataset(page: Page, folder: Path) -> None:
+def prepare_dataset(page: Page, folder: Path, *, own: str = OWN_ANSWER) -> None:
     records = [json.loads(line) for line in LEVEL_1.read_text(encoding="utf-8").splitlines()]
-    records[0]["output"] = OWN_ANSWER
+    records[0]["output"] = own
     file = folder / "mine.jsonl"
     file.write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
     upload_dataset(page, file, "Mine")
@@ -100,41 +100,6 @@ def put(page: Page, question: str) -> None:
     expect(turns.last.locator(".reply[data-active]")).to_have_count(
         0, timeout=REPLY_LIMIT_MILLISECONDS
     )
-
-
-def test_a_student_passes_the_first_course(visit: Callable[..., Visitor], tmp_path: Path) -> None:
-    visitor = visit("en", viewport={"width": 1280, "height": 800})
-    page = visitor.page
-    sign_up(page, "course-en")
-    begin(page)
-    for step in CONTENT.steps:
-        page.wait_for_url(f"**/courses/level-1/steps/{step.key}/")
-        expect(page.locator("h1")).to_have_text(step.text("en").title)
-        visitor.check_accessible()
-        address = page.url
-        match step.key:
-            case "your-data":
-                prepare_dataset(page, tmp_path)
-                page.goto(address)
-            case "train":
-                train(page)
-                come_back(page)
-            case "talk":
-                talk(page)
-                come_back(page)
-            case "look-back":
-                page.fill(
-                    "#reflection-text",
-                    "I expected a loss below one. In my job it fell from about five to nearly zero, and the tuned "
-                    "model gave my own sentence about Mount Fuji, which the base model did not know.",
-                )
-                page.locator(".reflection [name=jobs]").first.check()
-                page.locator(".reflection button[type=submit]").click()
-            case _ if step.kind == "quiz":
-                answer(page, step)
-        go_on(page)
-    page.wait_for_url("**/courses/level-1/")
-    expect(page.locator("progress").first).to_have_attribute("value", "100")
 
 
 def test_the_course_speaks_japanese_on_a_phone(visit: Callable[..., Visitor]) -> None:
