@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.template.loader import render_to_string
+from django.template.loader import get_template, render_to_string
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -85,11 +87,11 @@ def _live(cohort: Cohort, view: LiveView) -> dict[str, Any]:
         return {"grid": None, "courses": [], "news": ""}
     (course,) = read_classwork(cohort, [chosen], is_projected=view.is_projected)
     grid = live_grid(course, _language(), sort=view.sort, show=view.show)
-    labels = {state: cell_label(state) for state in CellState}
+    drawn = _drawn_cells()
     rows = [
         {
             "row": row,
-            "cells": [(cell.value, labels[cell]) for cell in row.cells],
+            "cells": format_html_join("", "{}", ((drawn[cell],) for cell in row.cells)),
             "opened_for": _span(row.here.opened_for if row.here else None),
             "active_for": _span(row.here.active_for if row.here else None),
             "away_for": _span(row.here.away_for if row.here else None),
@@ -99,6 +101,15 @@ def _live(cohort: Cohort, view: LiveView) -> dict[str, Any]:
     ]
     titles = [(row.course.slug, _title(row)) for row in pinned]
     return {"grid": grid, "rows": rows, "courses": titles, "news": _news(cohort, course)}
+
+
+def _drawn_cells() -> dict[CellState, SafeString]:
+    """Each kind of cell as HTML: a large class has thousands of cells, of seven kinds."""
+    template = get_template("courses/instructor/pieces/live_cell.html")
+    return {
+        state: template.render({"state": state.value, "label": cell_label(state)})
+        for state in CellState
+    }
 
 
 def _needs(cohort: Cohort, view: LiveView) -> dict[str, Any]:
