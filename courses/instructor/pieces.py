@@ -11,7 +11,6 @@ from typing import Any
 
 from django.template.loader import get_template, render_to_string
 from django.utils.html import format_html_join
-from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -103,7 +102,7 @@ def _live(cohort: Cohort, view: LiveView) -> dict[str, Any]:
     return {"grid": grid, "rows": rows, "courses": titles, "news": _news(cohort, course)}
 
 
-def _drawn_cells() -> dict[CellState, SafeString]:
+def _drawn_cells() -> dict[CellState, str]:
     """Each kind of cell as HTML: a large class has thousands of cells, of seven kinds."""
     template = get_template("courses/instructor/pieces/live_cell.html")
     return {

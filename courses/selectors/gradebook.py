@@ -12,7 +12,8 @@ from accounts.models import Cohort, Membership
 from courses.catalogue.schema import Step
 from courses.models import CourseVersion, Enrolment, StepProgress
 from courses.selectors.content import content_of
-from courses.selectors.lateness import DueDates, Overrun, Place, late_places
+from courses.selectors.due import DueDates
+from courses.selectors.lateness import Overrun, Place, late_places
 from courses.selectors.names import shown_names
 from courses.selectors.pinned import PinnedCourse, class_enrolments, step_title
 from courses.selectors.progress import CourseStanding, Standing, StepStanding, fold
@@ -167,10 +168,11 @@ def _standings(cohort: Cohort, course: PinnedCourse) -> dict[int, CourseStanding
 
 
 def _late_places(course: PinnedCourse, standings: dict[int, CourseStanding]) -> set[Place]:
-    dates = DueDates(course.row)
+    dates = DueDates([course.row])
     overruns: dict[Place, Overrun] = {}
     for user_id, standing in standings.items():
-        due_at = dates.of(user_id)
+        due = dates.of(course.row.pk, user_id)
+        due_at = due.at if due else None
         if due_at is None:
             continue
         for item in standing.steps:

@@ -8,23 +8,11 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from courses.models import CheckResult, CohortCourse, DueOverride
+from courses.models import CheckResult
 
 Outcome = CheckResult.Outcome
 Place = tuple[UUID, str]
 """An enrolment and a step's key."""
-
-
-class DueDates:
-    """Of one course of a class: everybody's date, but for those who got another one; in one query."""
-
-    def __init__(self, pinned: CohortCourse) -> None:
-        self._due_at = pinned.due_at
-        overrides = DueOverride.objects.filter(cohort_course=pinned)
-        self._of_person = dict(overrides.values_list("user_id", "due_at"))
-
-    def of(self, user_id: int) -> datetime | None:
-        return self._of_person.get(user_id, self._due_at)
 
 
 class Overrun(NamedTuple):

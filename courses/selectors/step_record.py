@@ -25,8 +25,9 @@ from courses.models import (
     StepProgress,
 )
 from courses.selectors.content import content_of
+from courses.selectors.due import DueDates
 from courses.selectors.evidence_subjects import Subject, Subjects
-from courses.selectors.lateness import DueDates, Overrun, late_places
+from courses.selectors.lateness import Overrun, late_places
 from courses.selectors.pinned import class_enrolments, reading_language, step_title
 from courses.selectors.progress import StepStanding, standing_of
 from courses.selectors.scores import Score, score_of
@@ -201,7 +202,8 @@ def _answer_words(question: Question, answer: Any) -> str:
 
 def _due_at(cohort: Cohort, enrolment: Enrolment) -> datetime | None:
     pinned = CohortCourse.objects.filter(cohort=cohort, course=enrolment.course_id).first()
-    return DueDates(pinned).of(enrolment.user_id) if pinned else None
+    due = DueDates([pinned]).of(pinned.pk, enrolment.user_id) if pinned else None
+    return due.at if due else None
 
 
 def _is_late(enrolment: Enrolment, progress: StepProgress | None, due_at: datetime | None) -> bool:
