@@ -49,7 +49,7 @@ FIXED_ENVIRONMENT = {
     # on the machine (docs/experiments.md).
     "OMP_WAIT_POLICY": "PASSIVE",
     # Every length of a pass has its own products. oneDNN keeps 1024 of them by default, torch's layer above it as
-    # many of its own, and either alone a few hundred megabytes; with fewer no job was slower (docs/experiments.md).
+    # many of its own, and either alone a few hundred megabytes; with fewer the benchmark set of preflight took the same time (docs/experiments.md).
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
     "LRU_CACHE_CAPACITY": "64",
     "HF_DATASETS_OFFLINE": "1",

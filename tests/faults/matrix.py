@@ -28,6 +28,9 @@ PLACES = {
 TARGETS = ("engine", "worker", "group")
 ROUND_SECONDS = 150.0
 LAST_REPEAT = 4
+CANCELLED_AT = "P12"
+LONG = {"num_epochs": 100, "batch_size": 1}
+"""A job that is under way for seconds: it does not end before its cancel is heard."""
 TERMINAL = ("completed", "failed", "cancelled")
 
 
@@ -59,8 +62,7 @@ def run_matrix(room: Classroom, every: list[tuple[str, str, int]], digest: str) 
     while waiting:
         first = waiting.pop(0)
         other = next((cell for cell in waiting if cell[0] != first[0]), None)
-        if _stays_dead(first) or (other is not None and _stays_dead(other)):
-            # One worker at least has to live.
+        if _is_alone(first) or (other is not None and _is_alone(other)):
             other = None
         if other is not None:
             waiting.remove(other)
@@ -71,6 +73,11 @@ def run_matrix(room: Classroom, every: list[tuple[str, str, int]], digest: str) 
             flush=True,
         )
     return tally
+
+
+def _is_alone(cell: tuple[str, str, int]) -> bool:
+    """One worker at least has to live; and a kill beside it could take the job before its cancel is heard."""
+    return cell[0] == CANCELLED_AT or _stays_dead(cell)
 
 
 def _stays_dead(cell: tuple[str, str, int]) -> bool:
@@ -84,10 +91,12 @@ def _round(room: Classroom, chosen: list[tuple[str, str, int]], digest: str, tal
     stack.restarts = not _stays_dead(chosen[0])
     for place, target, _repeat in chosen:
         stack.arm(place, target)
+    cancels = any(place == CANCELLED_AT for place, _target, _repeat in chosen)
+    settings = LONG if cancels else {}
     job_ids = [
-        room.start_job(student) for student, _cell in zip(room.students, chosen, strict=False)
+        room.start_job(student, **settings)
+        for student, _cell in zip(room.students, chosen, strict=False)
     ]
-    cancels = any(place == "P12" for place, _target, _repeat in chosen)
     if cancels:
         _cancel_when_running(room, job_ids[0])
     try:
