@@ -48,8 +48,11 @@ FIXED_ENVIRONMENT = {
     # Threads that spin at a barrier take the cores from the one they wait for, as soon as anything else runs
     # on the machine (docs/experiments.md).
     "OMP_WAIT_POLICY": "PASSIVE",
+    # Small products end sooner than a sleeping thread wakes: some microseconds of spinning come first.
+    "GOMP_SPINCOUNT": "1000",
     # Every length of a pass has its own products. oneDNN keeps 1024 of them by default, torch's layer above it as
-    # many of its own, and either alone a few hundred megabytes; with fewer the benchmark set of preflight took the same time (docs/experiments.md).
+    # many of its own, and either alone a few hundred megabytes. Twelve jobs took the same time with 64
+    # (docs/experiments.md).
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
     "LRU_CACHE_CAPACITY": "64",
     "HF_DATASETS_OFFLINE": "1",
