@@ -8,11 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.config import LoraHyperparameters, TrainingHyperparameters
-
-
-def _(message: str) -> str:
-    """Mark a message for translation; the web side translates it when it is shown."""
-    return message
+from engine.marking import _
 
 
 @dataclass(frozen=True, slots=True)

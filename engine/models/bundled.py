@@ -14,6 +14,7 @@ from typing import Any
 from engine.catalog import BaseModelSpec
 from engine.durable import folder_written_whole, write_bytes
 from engine.errors import UnsupportedModelError
+from engine.marking import _
 from engine.models import cache
 from engine.protocol import BaseModelRef
 
@@ -22,11 +23,6 @@ Progress = Callable[[float, str], None]
 
 _SHARE_VERIFIED = 0.05
 _SHARE_DEQUANTISED = 0.75
-
-
-def _(message: str) -> str:
-    """Mark a message for translation; the caller translates it when it is shown."""
-    return message
 
 
 def bundled_weights(spec: BaseModelSpec) -> Path:
