@@ -10,12 +10,12 @@ from typing import Any
 from django.conf import settings
 
 from chat.backends.base import Event, Stream
+from chat.backends.calls import ServerCall
 from chat.backends.failures import UNREACHABLE, ServerError
 from chat.backends.ollama_stream import THINKING_UNKNOWN, OllamaAnswer, refusal
 from chat.backends.openai import NOT_SCORED
 from chat.backends.openai_failures import PROMPT_TOO_LONG
 from chat.backends.streams import EndedStream, RemoteBackend
-from chat.backends.wire import Call
 from chat.execution.specs import conversation_turns
 from chat.models import Reply
 from engine.config import SamplingParams
@@ -43,18 +43,8 @@ class OllamaBackend(RemoteBackend):
         except OllamaError as error:
             code = "server_unknown" if error.reason == "not_configured" else UNREACHABLE
             return EndedStream(self.failed(code, error.detail))
-        return self.begin(
-            work_id, partial(_draw, OllamaRequest(reply), address), OllamaCall(address)
-        )
-
-
-class OllamaCall(Call):
-    """With the name and password of the address, where it has them."""
-
-    def __init__(self, address: Address) -> None:
-        super().__init__(settings.CHAT_SERVER_SILENCE_SECONDS)
-        if address.authorization:
-            self._headers["Authorization"] = address.authorization
+        call = ServerCall(settings.CHAT_SERVER_SILENCE_SECONDS, address.authorization)
+        return self.begin(work_id, partial(_draw, OllamaRequest(reply), address), call)
 
 
 class OllamaRequest:
@@ -122,7 +112,7 @@ class OllamaRequest:
         return options
 
 
-def _draw(request: OllamaRequest, address: Address, call: Call) -> Iterator[Event]:
+def _draw(request: OllamaRequest, address: Address, call: ServerCall) -> Iterator[Event]:
     """In the stream's thread."""
     while True:
         try:
@@ -138,7 +128,7 @@ def _draw(request: OllamaRequest, address: Address, call: Call) -> Iterator[Even
             return
 
 
-def _ask(request: OllamaRequest, address: Address, call: Call) -> Iterator[Event]:
+def _ask(request: OllamaRequest, address: Address, call: ServerCall) -> Iterator[Event]:
     with call.post(f"{address.public}/api/chat", request.body()) as answer:
         if answer.status != OK:
             raise refusal(answer)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from chat.backends.base import Event
+from chat.backends.calls import failure_text
 from chat.backends.failures import (
     BROKE_OFF,
     BUSY,
@@ -20,9 +21,9 @@ from chat.backends.failures import (
 )
 from chat.backends.openai_failures import PROMPT_TOO_LONG
 from chat.backends.openai_stream import MAX_ANSWER_CHARACTERS
-from chat.backends.wire import Answer
+from common.remote import Answer
 from modelhub.chat_servers import OLLAMA
-from modelhub.ollama.wire import plain_text, whole_number
+from modelhub.ollama.values import plain_text, whole_number
 
 THINKING_UNKNOWN = "thinking_unknown"
 """Of a model that can not think and does not like to be told not to; never told to anybody."""
@@ -111,7 +112,7 @@ class OllamaAnswer:
 
 def refusal(answer: Answer) -> ServerError:
     """Of an HTTP answer that is no success."""
-    body = answer.body()
+    body = failure_text(answer)
     try:
         said = plain_text(json.loads(body)["error"])
     except (ValueError, RecursionError, KeyError, TypeError):

@@ -11,13 +11,13 @@ from typing import Any
 from django.conf import settings
 
 from chat.backends.base import Event, Stream
+from chat.backends.calls import ServerCall
 from chat.backends.failures import KEY_REFUSED, NO_MODEL, ServerError
 from chat.backends.openai_failures import names_extra_field, refusal
 from chat.backends.openai_request import ChatRequest
 from chat.backends.openai_stream import DrawnAnswer
 from chat.backends.server_adapters import AdapterShelf, ServedAdapter
 from chat.backends.streams import EndedStream, RemoteBackend
-from chat.backends.wire import Call
 from chat.execution.specs import adapter_of
 from chat.models import Reply
 from modelhub.chat_servers import ChatServer
@@ -41,7 +41,7 @@ class OpenAiBackend(RemoteBackend):
             return EndedStream(self.failed(NOT_SCORED))
         adapter, request = adapter_of(reply), ChatRequest(reply)
         try:
-            call = Call(settings.CHAT_SERVER_SILENCE_SECONDS, self._key())
+            call = ServerCall(settings.CHAT_SERVER_SILENCE_SECONDS, self._authorization())
         except ServerError as error:
             return EndedStream(self.failed(error.code, error.detail))
         if adapter is None:
@@ -50,20 +50,20 @@ class OpenAiBackend(RemoteBackend):
         served = ServedAdapter.of(adapter, self._at.adapter_path)
         return self.begin(work_id, partial(self._draw_tuned, request, served), call)
 
-    def _key(self) -> str:
-        """The server's key, empty where it needs none; read each time, so that it can be changed."""
+    def _authorization(self) -> str:
+        """The server's key as a header, empty where it needs none; read each time, so that it can be changed."""
         name = self._at.api_key_env
         key = os.environ.get(name, "").strip() if name else ""
         if name and not key:
             raise ServerError(KEY_REFUSED, f"the environment variable {name} is not set")
         if not re.fullmatch(r"[!-~]*", key):
             raise ServerError(KEY_REFUSED, f"{name} holds a character that no key may have")
-        return key
+        return f"Bearer {key}" if key else ""
 
     # --- in a stream's thread -------------------------------------------------------------------------
 
     def _draw_tuned(
-        self, request: ChatRequest, adapter: ServedAdapter, call: Call
+        self, request: ChatRequest, adapter: ServedAdapter, call: ServerCall
     ) -> Iterator[Event]:
         with self._shelf.held(call, adapter):
             try:
@@ -75,7 +75,7 @@ class OpenAiBackend(RemoteBackend):
                 self._shelf.load(call, adapter)
                 yield from self._draw(request, adapter.name, call)
 
-    def _draw(self, request: ChatRequest, model: str, call: Call) -> Iterator[Event]:
+    def _draw(self, request: ChatRequest, model: str, call: ServerCall) -> Iterator[Event]:
         has_extras = self._has_extras or request.needs_extras
         try:
             yield from self._ask(request, request.body(model, has_extras=has_extras), call)
@@ -87,7 +87,7 @@ class OpenAiBackend(RemoteBackend):
             self._has_extras = False
             yield from self._ask(request, request.body(model, has_extras=False), call)
 
-    def _ask(self, request: ChatRequest, body: dict[str, Any], call: Call) -> Iterator[Event]:
+    def _ask(self, request: ChatRequest, body: dict[str, Any], call: ServerCall) -> Iterator[Event]:
         with call.post(f"{self._at.url}/chat/completions", body) as answer:
             if answer.status != OK:
                 raise refusal(answer)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from chat.backends.calls import failure_text
 from chat.backends.failures import (
     FAILED,
     GARBLED,
@@ -14,7 +15,7 @@ from chat.backends.failures import (
     code_of_status,
 )
 from chat.backends.openai_request import EXTRA_FIELDS
-from chat.backends.wire import Answer
+from common.remote import Answer
 
 PROMPT_TOO_LONG = "prompt_too_long"
 """The engine's code, so that programs are told of it in the same way."""
@@ -25,8 +26,7 @@ _CONTEXT_WORDS = ("maximum context length", "context length is", "context size",
 
 def refusal(answer: Answer) -> ServerError:
     """Of an HTTP answer that is no success."""
-    text = answer.body()
-    said = _words(text)
+    said = _words(failure_text(answer))
     if answer.status in (400, 413, 422) and _is_context(said):
         return ServerError(PROMPT_TOO_LONG, said, status=answer.status)
     return ServerError(

@@ -11,7 +11,7 @@ from typing import Any
 from chat.backends.base import Event
 from chat.backends.failures import BROKE_OFF, ServerError
 from chat.backends.openai_failures import garbled, told_failure
-from chat.backends.wire import MAX_LINE_BYTES
+from common.remote import MAX_LINE_BYTES
 
 DONE = b"[DONE]"
 MAX_ANSWER_CHARACTERS = 1024 * 1024

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from chat.backends.calls import ServerCall
 from chat.backends.failures import REFUSED, ServerError
 from chat.backends.openai_failures import refusal
-from chat.backends.wire import Call
 from training.models import Adapter
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class AdapterShelf:
         self._users: Counter[str] = Counter()
 
     @contextmanager
-    def held(self, call: Call, adapter: ServedAdapter) -> Iterator[None]:
+    def held(self, call: ServerCall, adapter: ServedAdapter) -> Iterator[None]:
         """The adapter is loaded, and stays so within.
 
         Raises:
@@ -69,7 +69,7 @@ class AdapterShelf:
             with self._lock:
                 self._users[adapter.name] -= 1
 
-    def load(self, call: Call, adapter: ServedAdapter) -> None:
+    def load(self, call: ServerCall, adapter: ServedAdapter) -> None:
         """Load it unless it is; of several who need it at once, one loads it and the others wait."""
         with self._lock:
             loading = self._loading.setdefault(adapter.name, threading.Lock())
@@ -87,7 +87,7 @@ class AdapterShelf:
         with self._lock:
             self._loaded.pop(name, None)
 
-    def _put_away(self, call: Call) -> None:
+    def _put_away(self, call: ServerCall) -> None:
         for name in self._take_unused():
             try:
                 with call.post(f"{self._url}/unload_lora_adapter", {"lora_name": name}) as answer:
@@ -108,7 +108,7 @@ class AdapterShelf:
         return names
 
 
-def _load(call: Call, url: str, adapter: ServedAdapter) -> None:
+def _load(call: ServerCall, url: str, adapter: ServedAdapter) -> None:
     body = {"lora_name": adapter.name, "lora_path": adapter.path}
     with call.post(f"{url}/load_lora_adapter", body) as answer:
         if answer.status == 200:

@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 
 from chat.backends.base import Event, Stream
+from chat.backends.calls import ServerCall
 from chat.backends.failures import BROKE_OFF, BUSY, ServerError, failed_event
-from chat.backends.wire import Call
 from engine.protocol import TERMINAL_TYPES
 
 logger = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 MOST_THREADS = 256
 """Of one back end. The desk begins far fewer at once; the others are those that were cancelled while they connect."""
 
-Follow = Callable[[Call], Iterator[Event]]
+Follow = Callable[[ServerCall], Iterator[Event]]
 """Gives an answer's events, the last of them terminal, or raises ServerError."""
 
 
@@ -51,7 +51,7 @@ class RemoteStream:
         work_id: str,
         *,
         follow: Follow,
-        call: Call,
+        call: ServerCall,
         on_over: Callable[[RemoteStream], None],
     ) -> None:
         self._server = server
@@ -120,7 +120,7 @@ class RemoteBackend:
         self._lock = threading.Lock()
         self._open: set[RemoteStream] = set()
 
-    def begin(self, work_id: str, follow: Follow, call: Call) -> Stream:
+    def begin(self, work_id: str, follow: Follow, call: ServerCall) -> Stream:
         """Follow an answer in a thread of its own."""
         stream = RemoteStream(
             self.server, work_id, follow=follow, call=call, on_over=self._note_over

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from accounts.models import User
+from chat.backends.calls import ServerCall
 from chat.backends.openai import OpenAiBackend
 from chat.backends.server_adapters import AdapterShelf, ServedAdapter
-from chat.backends.wire import Call
 from chat.models import Reply
 from chat.tests.factories import make_message, make_tuned_session, reply_of
 from chat.tests.remote_server import (
@@ -163,7 +163,7 @@ def served(number: int) -> ServedAdapter:
 
 
 def test_the_longest_unused_are_put_away(service: RemoteService, loader: Loader) -> None:
-    shelf, call = AdapterShelf(service.url, kept=2), Call(10)
+    shelf, call = AdapterShelf(service.url, kept=2), ServerCall(10)
     for number in (1, 2, 1, 3):
         with shelf.held(call, served(number)):
             pass
@@ -171,7 +171,7 @@ def test_the_longest_unused_are_put_away(service: RemoteService, loader: Loader)
 
 
 def test_what_answers_right_now_is_not_put_away(service: RemoteService, loader: Loader) -> None:
-    shelf, call = AdapterShelf(service.url, kept=1), Call(10)
+    shelf, call = AdapterShelf(service.url, kept=1), ServerCall(10)
     with shelf.held(call, served(1)):
         with shelf.held(call, served(2)):
             assert set(loader.loaded) == {"job-1", "job-2"}
@@ -185,7 +185,7 @@ def test_a_server_that_puts_nothing_away_holds_up_nobody(
     service: RemoteService, loader: Loader
 ) -> None:
     service.say[UNLOAD] = lambda exchange: exchange.refuse(500, "no")
-    shelf, call = AdapterShelf(service.url, kept=1), Call(10)
+    shelf, call = AdapterShelf(service.url, kept=1), ServerCall(10)
     for number in (1, 2):
         with shelf.held(call, served(number)):
             assert f"job-{number}" in loader.loaded
@@ -197,7 +197,7 @@ def test_of_many_who_need_it_at_once_one_loads_it(service: RemoteService, loader
 
     def use() -> None:
         together.wait()
-        with shelf.held(Call(10), served(1)):
+        with shelf.held(ServerCall(10), served(1)):
             together.wait()
 
     threads = [threading.Thread(target=use) for _number in range(6)]

@@ -8,7 +8,8 @@ from typing import Literal
 
 from modelhub.ollama.address import ollama_address
 from modelhub.ollama.errors import OllamaError
-from modelhub.ollama.wire import fetch, plain_text
+from modelhub.ollama.values import plain_text
+from modelhub.ollama.wire import fetch
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from modelhub.ollama.errors import OllamaError
 from modelhub.ollama.licences import licence_name
-from modelhub.ollama.wire import Answer, fetch, plain_text, whole_number
+from modelhub.ollama.values import plain_text, whole_number
+from modelhub.ollama.wire import Told, fetch
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ def model_facts(name: str) -> ModelFacts:
     )
 
 
-def _listed(entry: Answer) -> ListedModel | None:
+def _listed(entry: Told) -> ListedModel | None:
     name = plain_text(entry.get("name"))
     if not name or entry.get("remote_host") or entry.get("remote_model"):
         return None
@@ -98,13 +99,13 @@ def _listed(entry: Answer) -> ListedModel | None:
     )
 
 
-def _can_talk(capabilities: Any, details: Answer) -> bool:
+def _can_talk(capabilities: Any, details: Told) -> bool:
     if isinstance(capabilities, list) and capabilities:
         return "completion" in capabilities
     return plain_text(details.get("family")) not in _EMBEDDING_FAMILIES
 
 
-def _context_length(info: Answer, architecture: str, parameters: str) -> int:
+def _context_length(info: Told, architecture: str, parameters: str) -> int:
     """Of the model, or less where its maker set less; Ollama itself may keep less still."""
     longest = whole_number(info.get(f"{architecture}.context_length"), most=LARGEST_COUNT)
     for line in parameters.splitlines():
@@ -115,6 +116,6 @@ def _context_length(info: Answer, architecture: str, parameters: str) -> int:
     return longest or UNKNOWN_CONTEXT
 
 
-def _object(answer: Answer, name: str) -> Answer:
+def _object(answer: Told, name: str) -> Told:
     value = answer.get(name)
     return value if isinstance(value, dict) else {}

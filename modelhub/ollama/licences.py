@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from modelhub.ollama.wire import plain_text
+from modelhub.ollama.values import plain_text
 
 MAX_CHARACTERS = 80
 

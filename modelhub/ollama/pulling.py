@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from common.remote import Patience
 from modelhub.ollama.errors import OllamaError
-from modelhub.ollama.wire import Answer, Call, plain_text, whole_number
+from modelhub.ollama.values import plain_text, whole_number
+from modelhub.ollama.wire import OllamaCall, Told
 
 FIRST_SECONDS = 120.0
 """The library is asked first, and may be slow."""
@@ -43,12 +45,11 @@ class Pull(threading.Thread):
         self.error: OllamaError | None = None
         self._layers: dict[str, tuple[int, int]] = {}
         self._ended = threading.Event()
-        self._call = Call(
+        self._call = OllamaCall(
             "POST",
             "/api/pull",
             {"model": name, "stream": True},
-            first_seconds=FIRST_SECONDS,
-            silence_seconds=SILENCE_SECONDS,
+            Patience(FIRST_SECONDS, SILENCE_SECONDS),
         )
 
     def wait_ended(self, timeout_seconds: float) -> bool:
@@ -74,7 +75,7 @@ class Pull(threading.Thread):
                 return
         raise OllamaError("cut_off", "it ended without success")
 
-    def _note(self, line: Answer) -> None:
+    def _note(self, line: Told) -> None:
         digest = plain_text(line.get("digest"))
         if digest and (digest in self._layers or len(self._layers) < MOST_LAYERS):
             total = whole_number(line.get("total"))

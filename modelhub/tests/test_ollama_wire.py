@@ -7,19 +7,24 @@ from typing import Any
 
 import pytest
 
+from common.remote import Patience
 from modelhub.ollama import wire
 from modelhub.ollama.address import ollama_address
 from modelhub.ollama.errors import OllamaError
 from modelhub.ollama.health import ollama_health
-from modelhub.ollama.wire import Call, fetch, plain_text, whole_number
+from modelhub.ollama.values import plain_text, whole_number
+from modelhub.ollama.wire import OllamaCall, fetch
 from modelhub.tests.ollama_server import VERSION, Exchange, OllamaServer
 
 LINES = "/api/lines"
 
 
+def call_of(first_seconds: float = 10, silence_seconds: float = 10) -> OllamaCall:
+    return OllamaCall("POST", LINES, {}, Patience(first_seconds, silence_seconds))
+
+
 def lines(first_seconds: float = 10, silence_seconds: float = 10) -> list[dict[str, Any]]:
-    call = Call("POST", LINES, {}, first_seconds=first_seconds, silence_seconds=silence_seconds)
-    return list(call.lines())
+    return list(call_of(first_seconds, silence_seconds).lines())
 
 
 def reason(**limits: float) -> str:
@@ -47,7 +52,7 @@ def test_a_failure_in_the_middle_is_told(ollama: OllamaServer) -> None:
         exchange.end()
 
     ollama.respond[LINES] = respond
-    call = Call("POST", LINES, {}, first_seconds=10)
+    call = call_of()
     found = call.lines()
     assert next(found) == {"message": "half"}
     with pytest.raises(OllamaError, match="while running the model") as failure:
@@ -141,18 +146,20 @@ def test_any_thread_ends_a_request_at_once(ollama: OllamaServer) -> None:
             hung_up.set()
 
     ollama.respond[LINES] = respond
-    call = Call("POST", LINES, {}, first_seconds=10)
+    call = call_of()
     found = call.lines()
     assert next(found) == {"a": 1}
     threading.Timer(0.05, call.close).start()
-    assert list(found) == []
+    with pytest.raises(OllamaError, match="cut_off"):
+        next(found)
     assert hung_up.wait(10)
 
 
 def test_a_request_that_was_ended_before_it_began_sends_nothing(ollama: OllamaServer) -> None:
-    call = Call("POST", LINES, {}, first_seconds=10)
+    call = call_of()
     call.close()
-    assert list(call.lines()) == []
+    with pytest.raises(OllamaError, match="cut_off"):
+        next(call.lines())
     assert ollama.requests == []
 
 
