@@ -19,7 +19,7 @@ from chat import lifecycle as chat_lifecycle
 from chat.execution import close_desk, desk
 from chat.models import Reply
 from chat.prompt_sets.running import advance_unfinished
-from chat.services import completing
+from chat.services.purging import purge_duels, purge_requests
 from courses.execution.retention import erase_old_classes
 from datasets_app.execution import run_import, sweep_imports, waiting_imports
 from llmlora_site.reaper import Held, Reaper
@@ -27,6 +27,7 @@ from modelhub.execution import close_engine, engine, is_draining
 from modelhub.lifecycle import forget_worker, report_worker
 from modelhub.models import BaseModel, Worker
 from modelhub.pulling_execution import look_after_ollama, wait_pulls_ended
+from modelhub.pulling_lifecycle import purge_pulls
 from modelhub.registration import Registration, may_claim
 from modelhub.selectors import find_base_model_ref
 from training import lifecycle as training_lifecycle
@@ -119,7 +120,9 @@ class Patrol(threading.Thread):
             sweep_imports()
             sweep_artifacts()
             sweep_work_folders()
-            completing.purge()
+            purge_requests()
+            purge_duels()
+            purge_pulls()
             purge_seen()
             remove_old_exports()
             # In a thread of its own: a class has many files, and the patrol must report meanwhile.

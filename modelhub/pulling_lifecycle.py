@@ -22,6 +22,8 @@ from modelhub.pulling_outcome import PullFailure
 HEARTBEAT = timedelta(seconds=30)
 """A worker renews its pull every second; this long without a word means that it is gone."""
 POKE_GRACE = timedelta(seconds=3)
+KEPT_FOR = timedelta(days=90)
+"""An ended pull: who had which model fetched, and why it failed."""
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 Status = ModelPull.Status
@@ -107,6 +109,13 @@ def request_pull_cancel(pull_id: UUID) -> bool:
     ):
         return True
     return bool(rows.filter(status=Status.RUNNING).update(is_cancel_requested=True))
+
+
+def purge_pulls() -> int:
+    """Delete pulls that ended long ago; the models stay. Returns how many. Twice does no more than once."""
+    over = ModelPull.objects.exclude(status__in=ACTIVE)
+    deleted, _by_model = over.filter(completed_at__lt=timezone.now() - KEPT_FOR).delete()
+    return deleted
 
 
 def _held(lease: PullLease) -> QuerySet[ModelPull]:

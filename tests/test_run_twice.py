@@ -28,6 +28,7 @@ from django.utils import timezone
 
 from accounts.mailing import send_waiting_mails
 from accounts.models import Cohort, DataRequest, Membership, Notification, User
+from accounts.notifications import purge_seen
 from accounts.privacy.asking import ask_erasure, ask_export, cancel_own_request
 from accounts.privacy.exporting import remove_old_exports
 from accounts.privacy.running import run_due_requests
@@ -36,6 +37,7 @@ from chat.execution import close_desk, desk
 from chat.models import ChatSession, PromptRun, Reply
 from chat.services.opening import create_session
 from chat.services.prompt_runs import cancel_run, delete_run
+from chat.services.purging import purge_duels, purge_requests
 from chat.tests.factories import make_answer, make_base_session, make_message, reply_of, start_reply
 from chat.tests.prompt_factories import answer_all, answer_reply, make_run, waiting_replies
 from courses.execution.retention import erase_old_classes
@@ -56,6 +58,7 @@ from llmlora_site.patrol import Patrol
 from modelhub.execution import close_engine
 from modelhub.models import BaseModel, ModelPull
 from modelhub.pulling_execution import wait_pulls_ended
+from modelhub.pulling_lifecycle import purge_pulls
 from modelhub.services import sync_base_models
 from modelhub.tests.ollama_server import running_ollama
 from training import lifecycle
@@ -652,6 +655,27 @@ def test_imports_are_swept_once(twice: Run, student: User) -> None:
     assert list(_files_below(import_prefix(uuid.UUID(fresh)))) != []
     with nothing_changes():
         sweep_imports()
+
+
+@both_ways
+@pytest.mark.parametrize("purge", [purge_requests, purge_duels, purge_pulls, purge_seen])
+def test_what_is_over_is_purged_once(twice: Run, purge: Callable[[], int], student: User) -> None:
+    long_ago = timezone.now() - timedelta(days=365)
+    for kind in (ChatSession.Kind.API, ChatSession.Kind.DUEL, ChatSession.Kind.CHAT):
+        ChatSession.objects.create(owner=student, name="Old", kind=kind)
+    ChatSession.objects.update(created_at=long_ago)
+    ModelPull.objects.create(name="old:latest", status="failed", completed_at=long_ago)
+    make_completed_job(student)
+    Notification.objects.update(seen_at=long_ago)
+    before = row_count()
+    twice(purge)
+    assert row_count() == before - 1
+    with nothing_changes():
+        assert purge() == 0
+
+
+def row_count() -> int:
+    return sum(len(rows) for rows in all_rows().values())
 
 
 @both_ways

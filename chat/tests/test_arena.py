@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from django.conf import LazySettings
@@ -23,6 +24,7 @@ from chat.arena.questions import suggested_questions
 from chat.arena.standings import MIN_DUELS, board_of, read_arena
 from chat.models import Answerer, ChatSession, Message, PromptSet, Reply, Vote
 from chat.services.branching import edit_message, regenerate
+from chat.services.purging import DUEL_KEPT, purge_duels
 from chat.services.sending import send_message
 from chat.services.voting import cast, reveal
 from chat.tests.arena_class import (
@@ -454,6 +456,24 @@ def test_sixty_adapters_and_five_thousand_votes_take_four_queries(garden: Class)
         read_arena(cohort)
     assert len(queries) == 4
     assert len(board_of(read_arena(cohort)).ranked) == 60
+
+
+# --- what is left -----------------------------------------------------------------------------------
+
+
+def test_old_duels_without_a_vote_are_purged(garden: Class, cohort: Cohort, voter: User) -> None:
+    decided = answered_duel(voter, cohort)
+    decide(decided)
+    answered_duel(voter, cohort)
+    waiting = begin(voter, cohort)
+    old = timezone.now() - DUEL_KEPT - timedelta(hours=1)
+    ChatSession.objects.update(created_at=old)
+    fresh = answered_duel(voter, cohort)
+    assert purge_duels() == 1
+    # What counts stays, and so does what is still being answered.
+    kept = {decided.pk, waiting.pk, fresh.pk}
+    assert set(ChatSession.objects.values_list("pk", flat=True)) == kept
+    assert len(read_arena(cohort).ballots) == 1
 
 
 # --- questions --------------------------------------------------------------------------------------

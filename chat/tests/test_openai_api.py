@@ -19,7 +19,7 @@ from accounts.tokens import create_token
 from chat import lifecycle
 from chat.models import ChatSession, Reply
 from chat.openai_api.schemas import MAX_BODY_BYTES
-from chat.services.completing import purge
+from chat.services.purging import purge_requests
 from chat.tests.asgi_caller import AsgiCaller
 from chat.tests.factories import finish_reply, start_reply, write_pieces
 from modelhub.models import BaseModel
@@ -494,13 +494,13 @@ async def test_answered_requests_are_purged_when_they_are_old(
     await answer(reply, "Yes.")
     await call.start()
     waiting = await post(body_of(base_model, stream=True), bearer).start()
-    assert await sync_to_async(purge)() == 0
+    assert await sync_to_async(purge_requests)() == 0
     await ChatSession.objects.aupdate(created_at=timezone.now() - timedelta(hours=25))
     chat = await ChatSession.objects.acreate(owner_id=(await User.objects.aget()).pk, name="Chat")
     await ChatSession.objects.filter(pk=chat.pk).aupdate(
         created_at=timezone.now() - timedelta(days=900)
     )
-    assert await sync_to_async(purge)() == 1
+    assert await sync_to_async(purge_requests)() == 1
     assert not await Reply.objects.filter(pk=reply.pk).aexists()
     # One that still waits stays, and so does every chat of a person.
     assert await Reply.objects.acount() == 1

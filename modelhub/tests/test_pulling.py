@@ -25,8 +25,10 @@ from modelhub.pulling_execution import (
 )
 from modelhub.pulling_lifecycle import (
     HEARTBEAT,
+    KEPT_FOR,
     PullLostError,
     claim_pull,
+    purge_pulls,
     renew_pull,
     waiting_pulls,
 )
@@ -387,3 +389,15 @@ def test_pulls_under_way_are_shown_before_the_last_ones(
         "new:latest", "old7:latest", "old6:latest", "old5:latest", "old4:latest", "old3:latest",
     ]  # fmt: skip
     assert shown_pulls(student) == []
+
+
+def test_pulls_that_ended_long_ago_are_purged(ollama: OllamaServer) -> None:
+    long_ago = timezone.now() - KEPT_FOR - timedelta(hours=1)
+    for status in Status:
+        ModelPull.objects.create(name=f"old-{status}", status=status, completed_at=long_ago)
+    ModelPull.objects.filter(name__in=("old-pending", "old-running")).update(completed_at=None)
+    ModelPull.objects.create(name="new", status=Status.FAILED, completed_at=timezone.now())
+    ModelPull.objects.update(created_at=long_ago)
+    assert purge_pulls() == 3
+    left = ModelPull.objects.values_list("name", flat=True)
+    assert set(left) == {"old-pending", "old-running", "new"}
