@@ -198,11 +198,11 @@ class ComparisonSchema(Schema):
 
 
 class LeakSchema(Schema):
-    """One example of the evaluation set that is in the training set."""
+    """One example of the evaluation set whose question is in the training set."""
 
     number: int
     training_number: int
-    share: float = Field(description="Of its runs of eight words that were found")
+    share: float = Field(description="Of the question's runs of eight words that were found")
     is_same_question: bool
 
 
@@ -212,6 +212,9 @@ class OverlapSchema(Schema):
     is_whole: bool = Field(description="False when the sets are too large to be compared whole")
     leak_count: int
     leaks: list[LeakSchema]
+    shared_answer_count: int = Field(
+        description="Examples that are no leak, but whose answer stands in the training set as well"
+    )
 
 
 class MappingIn(Schema):

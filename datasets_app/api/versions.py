@@ -184,6 +184,7 @@ def dataset_overlap(
         "is_whole": overlap.is_whole,
         "leak_count": len(overlap.leaks),
         "leaks": [leak for leak, _text in rows],
+        "shared_answer_count": overlap.shared_answer_count,
     }
 
 

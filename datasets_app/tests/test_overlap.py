@@ -56,6 +56,30 @@ def test_a_paraphrase_is_no_leak(asked: str, again: str) -> None:
     assert find_overlap([example(asked)], [example(again)]).leaks == []
 
 
+def test_shared_answers_are_no_leak_and_counted_apart() -> None:
+    training = [example("Who waters the garden?", LONG), example("When?", "On Monday.")]
+    evaluation = [
+        example("Which class brings the water?", LONG.upper()),
+        example("When ?", "On Monday."),
+        example("Where?", "Behind the school."),
+    ]
+    overlap = find_overlap(training, evaluation)
+    assert [leak.number for leak in overlap.leaks] == [2]
+    assert overlap.shared_answer_count == 1
+    assert find_overlap([text(LONG)], [text(LONG)]).shared_answer_count == 0
+
+
+def test_a_system_text_is_no_part_of_the_question() -> None:
+    def with_system(question: str, system: str = LONG) -> Example:
+        row = {"instruction": question, "output": "Yes.", "system": system}
+        return read_example(row, "instruction")
+
+    training = [with_system("Who waters the garden?")]
+    assert find_overlap(training, [with_system("Where is the shed?")]).leaks == []
+    (leak,) = find_overlap(training, [with_system("Who waters the garden?", "Be kind.")]).leaks
+    assert leak.is_same_question
+
+
 def test_texts_without_any_word_are_no_leak() -> None:
     assert find_overlap([text("!?"), text("…")], [text("??"), text("。")]).leaks == []
 
@@ -77,11 +101,18 @@ def test_page_names_the_leaked_rows(
     assert "Check" in client.get(address).content.decode()
     page = client.get(address, {"with": str(evaluation.pk)}).content.decode()
     assert "1 of 1 examples of “Check” is in this training set." in page
+    assert "overlap-answers" not in page
     clean = make_dataset(
         student, name="Clean", records=[{"instruction": "Where?", "output": "Here."}]
     )
     page = client.get(address, {"with": str(clean.pk)}).content.decode()
     assert "No example of “Clean” is in this training set." in page
+    same = make_dataset(
+        student, name="Same", records=[{"instruction": "Which class?", "output": "Class 2B."}]
+    )
+    page = client.get(address, {"with": str(same.pk)}).content.decode()
+    assert "No example of “Same” is in this training set." in page
+    assert "1 more example has an answer that stands in the training set as well." in page
     theirs = make_dataset(other_student, name="Theirs")
     for wanted in (str(theirs.pk), "nonsense"):
         assert "There is no such dataset." in client.get(address, {"with": wanted}).content.decode()

@@ -100,6 +100,7 @@ def test_overlap_names_the_leaks(api: Client, dataset: Dataset, student: User) -
     assert body["leaks"] == [
         {"number": 2, "training_number": 1, "share": 1.0, "is_same_question": True}
     ]
+    assert body["shared_answer_count"] == 0
 
 
 @pytest.mark.parametrize("wanted", ["jsonl", "csv", "parquet"])
