@@ -14,6 +14,7 @@ from engine.inference.rooms import ChatRooms
 from engine.models.architecture import CAPPED_TYPES, SUPPORTED_TYPES
 from engine.models.loading import ModelHost
 from engine.tests.factories import make_tiny_base_model
+from engine.training.footprint import score_elements
 from engine.training.memory import shape_of
 
 
@@ -65,6 +66,12 @@ def test_a_capped_model_is_reckoned_to_keep_its_probabilities(
         for kind in ("llama", "gemma2")
     ]
     assert [shape.tiled_keys for shape in shapes] == [512, 2048]
+    # Beside the probabilities it keeps the bent scores.
+    assert [shape.kept_scores for shape in shapes] == [0.5, 1.0]
+    usual, capped = (score_elements(shape, 512) for shape in shapes)
+    assert capped == 2 * usual > 0
+    assert score_elements(shapes[0], 513) == 0
+    assert score_elements(shapes[1], 2048) == 4 * capped
 
 
 def test_gemma_has_no_gguf_layout() -> None:

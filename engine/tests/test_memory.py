@@ -7,10 +7,14 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 
 from engine.config import LoraHyperparameters, TrainingHyperparameters
 from engine.errors import OutOfMemoryError
+from engine.models.architecture import Scoring
 from engine.models.loading import ResidentModel
+from engine.models.scores import attend_plain, hidden_mask
+from engine.models.tiles import TILE, Tiles
 from engine.training.footprint import (
     SHARE,
     ModelShape,
@@ -19,6 +23,7 @@ from engine.training.footprint import (
     fixed_bytes,
     least_bytes,
     mends,
+    score_elements,
     token_bytes,
 )
 from engine.training.memory import plan_passes, shape_of
@@ -105,3 +110,34 @@ def test_a_thrifty_optimizer_keeps_less_beside_the_adapter(resident: ResidentMod
         for optimizer in ("adamw", "adafactor")
     )
     assert thrifty < usual
+
+
+LONG, QUERY_HEADS = 1024, 4
+
+
+def capped_shape(kept_scores: float) -> ModelShape:
+    shapes = {"q_proj": (32, QUERY_HEADS * 8)}
+    return ModelShape(shapes, 1, 100, 8, 4, 2 * LONG, 128, 1024, kept_scores)
+
+
+def test_capped_tiles_keep_what_is_reckoned() -> None:
+    query, key = torch.randn(2, 2, LONG, 8), torch.randn(2, LONG, 8)
+    diagonal = hidden_mask(0, TILE, None, query.device, query.dtype)
+    tiles = Tiles(query, key, key, diagonal, Scoring(scale=0.3, cap=5.0))
+    kept = sum(tile.bent.numel() + tile.probabilities.numel() for tile in tiles._kept)
+    # The tiles on the diagonal are whole.
+    assert kept == LONG * score_elements(capped_shape(1.0), LONG + TILE)
+
+
+def test_capped_attention_without_tiles_keeps_what_is_reckoned() -> None:
+    heads = [torch.randn(1, QUERY_HEADS, LONG, 8, requires_grad=True) for _ in range(3)]
+    kept = []
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        attend_plain(*heads, is_causal=True, cap=5.0)
+    scores = {each.data_ptr(): each.numel() for each in kept if each.shape[-2:] == (LONG, LONG)}
+    assert sum(scores.values()) == LONG * score_elements(capped_shape(2.0), LONG)

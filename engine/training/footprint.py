@@ -17,6 +17,9 @@ SHARE = 0.7
 HIGH_RANK = 16
 """Above it the adapter itself, and what the optimizer keeps beside it, takes memory worth saving."""
 
+TILED_SCORES = 0.5
+"""Of a matrix of (width x width): tiles leave out what is ahead of the diagonal."""
+
 _FLOAT32_BYTES = 4
 _OPTIMIZER_COPIES = {"adamw": 4, "adafactor": 2}
 """Float32 copies of the adapter: weights, gradient, and AdamW's two moments."""
@@ -30,9 +33,11 @@ class ModelShape:
         module_shapes: target module to (inputs, outputs).
         head_size: width of one attention head.
         element_bytes: of one activation.
-        tiled_keys: up to this width attention keeps its probabilities.
+        tiled_keys: up to this width attention keeps its scores.
         head_positions: positions whose logits are held at once.
         micro_batch_tokens: most tokens of one pass on this device.
+        kept_scores: how many matrices of (width x width) attention keeps for each query head, up to tiled_keys: half of
+            one as probabilities in tiles; with a cap the bent scores as well, and both whole where no tiles are cut.
     """
 
     module_shapes: Mapping[str, tuple[int, int]]
@@ -43,6 +48,7 @@ class ModelShape:
     tiled_keys: int
     head_positions: int
     micro_batch_tokens: int
+    kept_scores: float = TILED_SCORES
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -115,13 +121,17 @@ def token_bytes(shape: ModelShape, width: int, *, recompute: bool) -> int:
     shapes = shape.module_shapes
     hidden, inner = shapes["q_proj"][0], shapes["gate_proj"][1]
     query, key = shapes["q_proj"][1], shapes["k_proj"][1]
-    # Inputs, normalised inputs, heads before and after rotation and as attention keeps them, gates and their product;
-    # the probabilities of half the examples' width for each query head.
-    tiled = width if width <= shape.tiled_keys else 0
-    block = 5 * hidden + 3 * (query + 2 * key) + 3 * inner + query // shape.head_size * tiled // 2
+    # Inputs, normalised inputs, heads before and after rotation and as attention keeps them, gates and their product.
+    block = 5 * hidden + 3 * (query + 2 * key) + 3 * inner + score_elements(shape, width)
     kept = hidden if recompute else block
     # While a block is computed backward its own tensors are there a second time as gradients.
     return shape.element_bytes * (shape.layer_count * kept + 2 * block)
+
+
+def score_elements(shape: ModelShape, width: int) -> int:
+    """Scores that attention keeps for one token of an example of `width` tokens, of all query heads together."""
+    heads = shape.module_shapes["q_proj"][1] // shape.head_size
+    return int(heads * width * shape.kept_scores) if width <= shape.tiled_keys else 0
 
 
 def fixed_bytes(

@@ -7,7 +7,14 @@ from engine.errors import OutOfMemoryError
 from engine.models.attention import TILED_KEYS
 from engine.models.devices import memory_report
 from engine.models.loading import ResidentModel
-from engine.training.footprint import ModelShape, PassPlan, fitting_passes, least_bytes, mends
+from engine.training.footprint import (
+    TILED_SCORES,
+    ModelShape,
+    PassPlan,
+    fitting_passes,
+    least_bytes,
+    mends,
+)
 from engine.training.loss import CHUNK_POSITIONS
 
 
@@ -49,9 +56,17 @@ def shape_of(resident: ResidentModel) -> ModelShape:
         tiled_keys=_tiled_keys(resident),
         head_positions=CHUNK_POSITIONS,
         micro_batch_tokens=resident.device.micro_batch_tokens,
+        kept_scores=_kept_scores(resident),
     )
 
 
 def _tiled_keys(resident: ResidentModel) -> int:
-    # With a cap, attention keeps its probabilities at any width.
+    # With a cap, attention keeps its scores at any width.
     return resident.context_length if resident.packed.architecture.has_score_caps else TILED_KEYS
+
+
+def _kept_scores(resident: ResidentModel) -> float:
+    if not resident.packed.architecture.has_score_caps:
+        return TILED_SCORES
+    # Of a capped score the gradient needs what tanh and what softmax gave, and only tiles leave out what is ahead.
+    return 2 * TILED_SCORES if resident.device.kind == "cpu" else 2.0
