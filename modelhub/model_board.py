@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from accounts.models import User
 from modelhub.chat_servers import server_of_model
+from modelhub.local_folders import local_folders
 from modelhub.models import BaseModel, ModelPull
 from modelhub.pulling import may_pull
 from modelhub.pulling_lifecycle import ACTIVE, NOT_OFFERED
@@ -65,12 +68,14 @@ class ModelBoard:
     Attributes:
         here: models whose weights are on this installation's own hosts.
         elsewhere: those of Ollama and of chat servers.
+        refusals: why folders of this host are not offered; told to those who can mend it.
     """
 
     here: list[ShownModel]
     elsewhere: list[ShownModel]
     pulls: list[ShownPull]
     may_pull: bool
+    refusals: list[str]
 
     @property
     def is_moving(self) -> bool:
@@ -85,4 +90,10 @@ def model_board(reader: User) -> ModelBoard:
         elsewhere=[model for model in models if model.base_model.source in BaseModel.REMOTE],
         pulls=[ShownPull(pull, pull_sentence(pull)) for pull in shown_pulls(reader)],
         may_pull=may_pull(reader),
+        refusals=_refusals() if may_pull(reader) else [],
     )
+
+
+def _refusals() -> list[str]:
+    folders = local_folders(settings.LLMLORA_HOME.local_models)
+    return [folder.refusal for folder in folders if folder.refusal]

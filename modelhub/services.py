@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +11,8 @@ from django.conf import settings
 from django.db import transaction
 
 from common.storage import sha256_of_file
-from engine.catalog import CATALOG, BaseModelSpec, local_spec
+from engine.catalog import CATALOG, BaseModelSpec
+from modelhub.local_folders import LocalFolder, local_folders
 from modelhub.models import BaseModel
 from modelhub.server_models import sync_server_models
 
@@ -23,11 +23,10 @@ logger = logging.getLogger(__name__)
 def sync_base_models() -> None:
     """One row per model of the catalogue and per folder of local models; a row whose files are gone is disabled."""
     present = {spec.name: _bundled_fields(spec) for spec in CATALOG}
-    for folder in sorted(settings.LLMLORA_HOME.local_models.glob("*")):
-        if folder.is_dir() and folder.name not in present:
-            fields = _local_fields(folder)
-            if fields is not None:
-                present[folder.name] = fields
+    for folder in local_folders(settings.LLMLORA_HOME.local_models):
+        fields = _local_fields(folder)
+        if fields is not None:
+            present[folder.name] = fields
     for name, fields in present.items():
         BaseModel.objects.update_or_create(name=name, defaults=fields)
     here = BaseModel.objects.exclude(source__in=BaseModel.REMOTE)
@@ -44,38 +43,40 @@ def _bundled_fields(spec: BaseModelSpec) -> dict[str, Any]:
     )
     is_installed = file is not None and file.is_file()
     return {
-        "source": spec.source,
+        **_shape_fields(spec),
         "digest": spec.sha256,
         "size_bytes": file.stat().st_size if file is not None and is_installed else 0,
+        "is_enabled": is_installed,
+    }
+
+
+def _local_fields(folder: LocalFolder) -> dict[str, Any] | None:
+    spec = folder.spec
+    if spec is None:
+        logger.warning("%s", folder.refusal)
+        return None
+    weights = folder.path / "model.safetensors"
+    try:
+        size_bytes = weights.stat().st_size
+        digest = sha256_of_file(weights)
+    except OSError as error:
+        logger.warning("folder %s is not a usable base model: %s", folder.path, error)
+        return None
+    return {
+        **_shape_fields(spec),
+        "digest": digest,
+        "size_bytes": size_bytes,
+        "is_enabled": True,
+    }
+
+
+def _shape_fields(spec: BaseModelSpec) -> dict[str, Any]:
+    return {
+        "source": spec.source,
         "parameter_count": spec.parameters,
         "license": spec.license,
         "languages": list(spec.languages),
         "context_length": spec.context_length,
         "layer_count": spec.layer_count,
         "module_shapes": {name: list(shape) for name, shape in spec.module_shapes.items()},
-        "is_enabled": is_installed,
-    }
-
-
-def _local_fields(folder: Path) -> dict[str, Any] | None:
-    weights = folder / "model.safetensors"
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        spec = local_spec(folder.name, config)
-        size_bytes = weights.stat().st_size
-        digest = sha256_of_file(weights)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        logger.warning("folder %s is not a usable base model: %s", folder, error)
-        return None
-    return {
-        "source": spec.source,
-        "digest": digest,
-        "size_bytes": size_bytes,
-        "parameter_count": spec.parameters,
-        "license": spec.license,
-        "languages": [],
-        "context_length": spec.context_length,
-        "layer_count": spec.layer_count,
-        "module_shapes": {name: list(shape) for name, shape in spec.module_shapes.items()},
-        "is_enabled": True,
     }

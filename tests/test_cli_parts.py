@@ -20,7 +20,7 @@ from llmlora_site.cli import main
 from llmlora_site.cli.child import end_left_behind, rotate_log
 from llmlora_site.cli.console import CommandFailure
 from llmlora_site.cli.demo import is_word_for_word
-from llmlora_site.cli.doctor_services import is_fixed
+from llmlora_site.cli.doctor_services import is_fixed, local_models
 from llmlora_site.cli.finding import graded
 from llmlora_site.cli.instance import InstanceLock
 from llmlora_site.cli.preflight import check_disk
@@ -172,6 +172,16 @@ def test_impossible_port_is_refused(port: str) -> None:
     assert "--port" in answer.output
 
 
+def test_doctor_says_why_a_folder_is_not_offered(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert local_models(home).status == "ok"
+    (home.local_models / "half").mkdir(parents=True)
+    finding = local_models(home)
+    assert finding.status == "warn"
+    assert finding.detail == "0 of 1 offered"
+    assert "“half” is not offered, because its folder lacks config.json" in finding.mend
+
+
 def test_doctor_answers_for_programs_and_by_exit_status(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
@@ -188,10 +198,12 @@ def test_doctor_answers_for_programs_and_by_exit_status(tmp_path: Path) -> None:
 
     status, findings = doctor(tmp_path / "home")
     assert list(findings) == [
-        *("python", "write_access", "disk", "memory", "device", "redis", "database", "model_cache")
+        *("python", "write_access", "disk", "memory", "device", "redis", "database", "model_cache"),
+        "local_models",
     ]
     assert status == (2 if "fail" in findings.values() else int("warn" in findings.values()))
-    assert findings["write_access"] == findings["redis"] == findings["database"] == "ok"
+    fine = ("write_access", "redis", "database", "local_models")
+    assert {findings[name] for name in fine} == {"ok"}
 
     status, findings = doctor(tmp_path / "file" / "home")
     assert status == 2

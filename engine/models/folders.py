@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ from transformers.utils import logging as transformers_logging
 
 from engine.config import TARGET_MODULES
 from engine.errors import UnsupportedModelError, UnsupportedVariantError
-from engine.models.architecture import CAPPED_TYPES, SUPPORTED_TYPES, Architecture
-from engine.models.cache import REQUIRED_FILES
+from engine.models.accepting import checked_config
+from engine.models.architecture import CAPPED_TYPES, Architecture
 from engine.models.devices import Device
 from engine.models.lora import module_shapes
 from engine.protocol import BaseModelRef
@@ -33,7 +32,7 @@ def read_base_model(
     """
     folder = Path(ref.path)
     quantisation = _four_bit_config(device) if is_four_bit else {}
-    model_type = _checked_type(ref, folder)
+    model_type = str(checked_config(folder, ref.name)["model_type"])
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
@@ -74,23 +73,6 @@ def _four_bit_config(device: Device) -> dict[str, Any]:
         bnb_4bit_compute_dtype=device.dtype,
     )
     return {"quantization_config": config, "device_map": {"": device.kind}}
-
-
-def _checked_type(ref: BaseModelRef, folder: Path) -> str:
-    """The model type of a folder that may be read."""
-    missing = [name for name in REQUIRED_FILES if not (folder / name).is_file()]
-    if missing:
-        raise UnsupportedModelError(f"{folder} lacks {missing}", name=ref.name, missing=missing)
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as failure:
-        raise UnsupportedModelError(f"{folder}: {failure}", name=ref.name) from failure
-    model_type = config.get("model_type") if isinstance(config, dict) else None
-    if model_type not in SUPPORTED_TYPES or "auto_map" in config:
-        raise UnsupportedModelError(
-            f"model type {model_type}", name=ref.name, model_type=str(model_type)
-        )
-    return str(model_type)
 
 
 def _attention(model_type: str, device: Device) -> str:

@@ -46,6 +46,7 @@ def _findings(home: Home) -> Iterator[Finding]:
         services.redis,
         services.database,
         services.model_cache,
+        services.local_models,
     )
     for check in checks:
         yield check(home)

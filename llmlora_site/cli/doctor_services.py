@@ -136,3 +136,26 @@ def model_cache(home: Home) -> Finding:
         )
     size_bytes = sum(path.stat().st_size for path in home.model_cache.rglob("*") if path.is_file())
     return Finding("model_cache", label, "ok", f"{found.name}, {size_bytes / GIGABYTE:.2f} GB")
+
+
+def local_models(home: Home) -> Finding:
+    """Folders that somebody put among the base models by hand."""
+    label = _("Your own base models")
+    if not any(home.local_models.glob("*")):
+        detail = _("None; they go to %(place)s") % {"place": home.local_models}
+        return Finding("local_models", label, "ok", detail)
+    try:
+        set_up_django()
+    except CommandFailure as failure:
+        return Finding("local_models", label, "fail", failure.sentence, _("Correct the setting."))
+    from modelhub.local_folders import local_folders
+
+    folders = list(local_folders(home.local_models))
+    offered = [folder.name for folder in folders if not folder.refusal]
+    mend = " ".join(folder.refusal for folder in folders if folder.refusal)
+    detail = _("%(count)d of %(total)d offered: %(names)s") % {
+        "count": len(offered),
+        "total": len(folders),
+        "names": ", ".join(offered),
+    }
+    return Finding("local_models", label, "warn" if mend else "ok", detail.rstrip(": "), mend)
