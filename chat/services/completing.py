@@ -11,6 +11,7 @@ from chat import lifecycle
 from chat.models import ChatSession, Message, Reply
 from chat.queueing import admit
 from chat.services.opening import base_answerer, save_session, tuned_answerer
+from chat.services.purging import drop_oldest_requests
 from chat.tasks import answer
 from common.poke import poke_on_commit
 from engine.protocol import ChatTurn
@@ -28,6 +29,7 @@ def ask(
         TooManyRequestsError: the person asks too often, or too many answers wait already.
     """
     admit(owner, 1)
+    drop_oldest_requests(owner)
     answerer = tuned_answerer(model) if isinstance(model, TrainingJob) else base_answerer(model)
     session = ChatSession(owner=owner, name=answerer.label, kind=ChatSession.Kind.API)
     save_session(session, [answerer])

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts.models import User
 from chat.models import Answerer, ChatSession
@@ -16,13 +17,15 @@ from chat.naming import are_kinds_enough
 from chat.selectors import get_talkable_job
 from chat.services.settings import read_settings
 from chat.services.texts import MAX_NAME_CHARACTERS, clean_name
-from common.errors import Fault, InvalidInputError
+from common.errors import ConflictError, Fault, InvalidInputError
 from modelhub.models import BaseModel
 from modelhub.selectors import get_base_model
 from training.models import TrainingJob
 
 MIN_COMPARED, MAX_COMPARED = 2, 4
 """Models side by side: more find no room on a screen, and no attention."""
+MAX_CHATS = 1000
+"""A person's own. Nobody reads so many; a program that opens one for each question would fill the list."""
 JOB_PREFIX = "job-"
 """Begins the name of a tuned model; what follows is its job's id."""
 
@@ -49,8 +52,9 @@ def create_session(
     Raises:
         InvalidInputError: not exactly one choice of models, one that can not be compared, or bad settings.
         NotFoundError: a job or model is not there for this person.
-        ConflictError: a job has no adapter yet.
+        ConflictError: a job has no adapter yet, or the person keeps as many chats as one person may.
     """
+    _check_room(owner)
     if sum(choice is not None for choice in (job_id, model_name, models)) != 1:
         raise InvalidInputError(
             _("Choose exactly one model to talk to: a completed job or a base model."),
@@ -77,6 +81,21 @@ def create_session(
         name=clean_name(name) or _own_name(answerers, is_blind=is_blind),
     )
     return save_session(session, answerers)
+
+
+def _check_room(owner: User) -> None:
+    kept = ChatSession.objects.filter(owner=owner, kind=ChatSession.Kind.CHAT).count()
+    if kept >= MAX_CHATS:
+        raise ConflictError(
+            ngettext(
+                "You keep %(count)d chat, and one person may keep no more, so no other was opened. "
+                "Delete one that you no longer need, after saving it as a file if you like, then try again.",
+                "You keep %(count)d chats, and one person may keep no more, so no other was opened. "
+                "Delete some that you no longer need, after saving them as files if you like, then try again.",
+                kept,
+            )
+            % {"count": kept}
+        )
 
 
 @transaction.atomic
