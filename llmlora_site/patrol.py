@@ -30,6 +30,7 @@ from modelhub.pulling_execution import look_after_ollama, wait_pulls_ended
 from modelhub.pulling_lifecycle import purge_pulls
 from modelhub.registration import Registration, may_claim
 from modelhub.selectors import find_base_model_ref
+from modelhub.server_looks import look_after_chat_servers
 from training import lifecycle as training_lifecycle
 from training.execution import (
     free_places,
@@ -176,6 +177,7 @@ class Patrol(threading.Thread):
             self._submit(run_import, import_id)
         self._submit(run_due_requests)
         self._submit(look_after_ollama)
+        self._submit(look_after_chat_servers)
         desk().wake()
 
     def _submit(self, run: Any, *args: Any) -> None:

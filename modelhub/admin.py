@@ -20,9 +20,10 @@ class BaseModelAdmin(ReadOnlyAdmin):
         "size_bytes",
         "license",
         "is_enabled",
+        "trouble",
         "modified_at",
     )
-    list_filter = ("source", "is_enabled")
+    list_filter = ("source", "is_enabled", "trouble")
     search_fields = ("name", "digest")
 
 

@@ -15,6 +15,7 @@ from modelhub.pulling_lifecycle import ACTIVE, NOT_OFFERED
 from modelhub.pulling_selectors import shown_pulls
 from modelhub.pulling_sentences import pull_sentence
 from modelhub.selectors import base_models, is_talkable
+from modelhub.trouble import trouble_sentence
 
 _UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
@@ -29,6 +30,11 @@ class ShownModel:
         """The chat server that answers in the place of this installation's own workers; empty where these do."""
         server = server_of_model(self.base_model.name)
         return server.name if server else ""
+
+    @property
+    def trouble(self) -> str:
+        """Why its server will hardly answer now; empty where it does."""
+        return trouble_sentence(self.base_model)
 
     @property
     def parameter_words(self) -> str:

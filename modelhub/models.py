@@ -19,6 +19,10 @@ class BaseModel(models.Model):
         OLLAMA = "ollama", "Ollama"
         SERVER = "server", _("Chat server")
 
+    class Trouble(models.TextChoices):
+        AWAY = "away", _("Its server does not answer")
+        KEY = "key", _("Its server refuses the key")
+
     REMOTE = frozenset({Source.OLLAMA, Source.SERVER})
     """Sources whose models are not on this host's disk: they can be talked to, not tuned."""
 
@@ -33,6 +37,7 @@ class BaseModel(models.Model):
     layer_count = models.PositiveIntegerField(default=0)
     module_shapes = models.JSONField(default=dict)
     is_enabled = models.BooleanField(_("enabled"), default=True)
+    trouble = models.CharField(_("trouble"), max_length=10, choices=Trouble, blank=True)
     modified_at = models.DateTimeField(auto_now=True)
 
     class Meta:

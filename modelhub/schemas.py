@@ -11,6 +11,7 @@ from modelhub.models import BaseModel, ModelPull
 from modelhub.ollama.health import State
 from modelhub.pulling_sentences import pull_sentence
 from modelhub.selectors import is_talkable
+from modelhub.trouble import trouble_sentence
 
 
 class BaseModelSchema(Schema):
@@ -25,6 +26,14 @@ class BaseModelSchema(Schema):
     ready: bool = Field(description="Whether it can be talked to now")
     trainable: bool = Field(description="Whether it can be tuned here")
     languages: list[str]
+    trouble: str = Field(
+        description="Why the server that answers for it will hardly do so now, in the caller's language; "
+        "empty where all is well"
+    )
+
+    @staticmethod
+    def resolve_trouble(base_model: BaseModel) -> str:
+        return trouble_sentence(base_model)
 
     @staticmethod
     def resolve_gated(base_model: BaseModel) -> bool:

@@ -6,6 +6,7 @@ import logging
 
 from modelhub.chat_servers import chat_servers
 from modelhub.models import BaseModel
+from modelhub.trouble import note_trouble
 
 logger = logging.getLogger(__name__)
 
@@ -27,5 +28,7 @@ def sync_server_models() -> None:
         )
     for row in taken.filter(source=BaseModel.Source.OLLAMA):
         logger.warning("%s is a model of Ollama, and no chat server answers for it", row.name)
+    elsewhere = BaseModel.objects.exclude(source=BaseModel.Source.OLLAMA).exclude(name__in=names)
+    note_trouble(elsewhere, "")
     gone = BaseModel.objects.filter(source=BaseModel.Source.SERVER).exclude(name__in=own)
     gone.update(is_enabled=False)

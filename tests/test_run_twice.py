@@ -55,10 +55,12 @@ from datasets_app.tests.factories import INSTRUCTION, json_lines
 from engine.tests.factories import make_tiny_base_model
 from llmlora_site.celery import app
 from llmlora_site.patrol import Patrol
+from modelhub.chat_servers import ChatServer
 from modelhub.execution import close_engine
 from modelhub.models import BaseModel, ModelPull
 from modelhub.pulling_execution import wait_pulls_ended
 from modelhub.pulling_lifecycle import purge_pulls
+from modelhub.server_looks import look_at_chat_servers
 from modelhub.services import sync_base_models
 from modelhub.tests.ollama_server import running_ollama
 from training import lifecycle
@@ -672,6 +674,16 @@ def test_what_is_over_is_purged_once(twice: Run, purge: Callable[[], int], stude
     assert row_count() == before - 1
     with nothing_changes():
         assert purge() == 0
+
+
+@both_ways
+def test_servers_that_are_away_are_noted_once(twice: Run, settings: LazySettings) -> None:
+    settings.CHAT_SERVERS = (ChatServer("gpu", "http://127.0.0.1:9/v1", models={"large": "big"}),)
+    sync_base_models()
+    twice(look_at_chat_servers)
+    assert BaseModel.objects.get(name="large").trouble == BaseModel.Trouble.AWAY
+    with nothing_changes():
+        look_at_chat_servers()
 
 
 def row_count() -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -21,6 +19,7 @@ from chat.backends.streams import EndedStream, RemoteBackend
 from chat.execution.specs import adapter_of
 from chat.models import Reply
 from modelhub.chat_servers import ChatServer
+from modelhub.server_keys import KeyUnusableError, authorization_of
 
 NOT_SCORED = "not_scored"
 SETTINGS_UNKNOWN = "server_settings"
@@ -41,24 +40,14 @@ class OpenAiBackend(RemoteBackend):
             return EndedStream(self.failed(NOT_SCORED))
         adapter, request = adapter_of(reply), ChatRequest(reply)
         try:
-            call = ServerCall(settings.CHAT_SERVER_SILENCE_SECONDS, self._authorization())
-        except ServerError as error:
-            return EndedStream(self.failed(error.code, error.detail))
+            call = ServerCall(settings.CHAT_SERVER_SILENCE_SECONDS, authorization_of(self._at))
+        except KeyUnusableError as error:
+            return EndedStream(self.failed(KEY_REFUSED, str(error)))
         if adapter is None:
             model = self._at.models[reply.answerer.base_model.name]
             return self.begin(work_id, partial(self._draw, request, model), call)
         served = ServedAdapter.of(adapter, self._at.adapter_path)
         return self.begin(work_id, partial(self._draw_tuned, request, served), call)
-
-    def _authorization(self) -> str:
-        """The server's key as a header, empty where it needs none; read each time, so that it can be changed."""
-        name = self._at.api_key_env
-        key = os.environ.get(name, "").strip() if name else ""
-        if name and not key:
-            raise ServerError(KEY_REFUSED, f"the environment variable {name} is not set")
-        if not re.fullmatch(r"[!-~]*", key):
-            raise ServerError(KEY_REFUSED, f"{name} holds a character that no key may have")
-        return f"Bearer {key}" if key else ""
 
     # --- in a stream's thread -------------------------------------------------------------------------
 

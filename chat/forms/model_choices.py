@@ -13,6 +13,7 @@ from chat.server_sentences import remote_sentence
 from chat.services.opening import JOB_PREFIX
 from modelhub.models import BaseModel
 from modelhub.selectors import base_models
+from modelhub.trouble import trouble_sentence
 from training.models import TrainingJob
 
 OFFERED_JOBS = 200
@@ -98,8 +99,8 @@ def _shared_choice(shared: SharedJob) -> ModelChoice:
 
 
 def _base_group(title: str, models: list[BaseModel]) -> ModelGroup:
-    notes = (remote_sentence(model) for model in models)
-    return ModelGroup(title, [_base_choice(model) for model in models], _joined(notes))
+    choices = [_base_choice(model) for model in models]
+    return ModelGroup(title, choices, _note(models, is_tuned=False))
 
 
 def _base_choice(model: BaseModel) -> ModelChoice:
@@ -107,8 +108,13 @@ def _base_choice(model: BaseModel) -> ModelChoice:
 
 
 def _tuned_note(jobs: Iterable[TrainingJob]) -> str:
-    return _joined(remote_sentence(job.base_model, is_tuned=True) for job in jobs)
+    return _note((job.base_model for job in jobs), is_tuned=True)
 
 
-def _joined(sentences: Iterable[str]) -> str:
+def _note(models: Iterable[BaseModel], *, is_tuned: bool) -> str:
+    """Where what is written to them goes, and which server does not answer; each sentence once."""
+    sentences: list[str] = []
+    for model in models:
+        if sentence := remote_sentence(model, is_tuned=is_tuned):
+            sentences += [sentence, trouble_sentence(model)]
     return " ".join(dict.fromkeys(filter(None, sentences)))

@@ -13,6 +13,7 @@ from modelhub.ollama.address import is_configured
 from modelhub.ollama.errors import OllamaError
 from modelhub.ollama.library import ListedModel, ModelFacts, list_models, model_facts
 from modelhub.ollama.names import MAX_CHARACTERS
+from modelhub.trouble import note_trouble
 
 logger = logging.getLogger(__name__)
 
@@ -29,19 +30,20 @@ def sync_ollama_models() -> None:
     """One enabled row per model that can talk; the rows of models that are gone are disabled, and keep their chats.
 
     Raises:
-        OllamaError: Ollama did not answer, and the rows stay as they were. Not where none is set up.
+        OllamaError: Ollama did not answer, and the rows stay as they were but for a note of it. Not where none is set
+            up.
     """
     if not is_configured():
         _rows().filter(is_enabled=True).update(is_enabled=False)
         return
-    digests = {ollama_name(row): row.digest for row in _rows()}
-    present: dict[str, dict[str, Any]] = {}
-    for model in list_models():
-        if digests.get(model.name) == model.digest:
-            present[model.name] = {}
-        elif len(model.name) <= MAX_CHARACTERS and (facts := _facts(model)) is not None:
-            present[model.name] = _fields(model, facts)
+    try:
+        present = _present()
+    except OllamaError as error:
+        is_key = error.reason == "not_allowed"
+        note_trouble(_rows(), BaseModel.Trouble.KEY if is_key else BaseModel.Trouble.AWAY)
+        raise
     _store(present)
+    note_trouble(_rows(), "")
 
 
 def sync_quietly() -> None:
@@ -50,6 +52,18 @@ def sync_quietly() -> None:
         sync_ollama_models()
     except OllamaError as error:
         logger.warning("the models of Ollama could not be looked at: %s", error)
+
+
+def _present() -> dict[str, dict[str, Any]]:
+    """What is new about each model that Ollama has, by Ollama's names; nothing where the row says it."""
+    digests = {ollama_name(row): row.digest for row in _rows()}
+    present: dict[str, dict[str, Any]] = {}
+    for model in list_models():
+        if digests.get(model.name) == model.digest:
+            present[model.name] = {}
+        elif len(model.name) <= MAX_CHARACTERS and (facts := _facts(model)) is not None:
+            present[model.name] = _fields(model, facts)
+    return present
 
 
 def _facts(model: ListedModel) -> ModelFacts | None:
@@ -77,10 +91,6 @@ def _fields(model: ListedModel, facts: ModelFacts) -> dict[str, Any]:
 
 @transaction.atomic
 def _store(present: dict[str, dict[str, Any]]) -> None:
-    """
-    Args:
-        present: what is new about each model that Ollama has, by Ollama's names; nothing where the row says it.
-    """
     names = {ollama_name(row): row.name for row in _rows()}
     taken = set(
         BaseModel.objects.exclude(source=BaseModel.Source.OLLAMA).values_list("name", flat=True)
