@@ -153,9 +153,6 @@ def local_models(home: Home) -> Finding:
     folders = list(local_folders(home.local_models))
     offered = [folder.name for folder in folders if not folder.refusal]
     mend = " ".join(folder.refusal for folder in folders if folder.refusal)
-    detail = _("%(count)d of %(total)d offered: %(names)s") % {
-        "count": len(offered),
-        "total": len(folders),
-        "names": ", ".join(offered),
-    }
-    return Finding("local_models", label, "warn" if mend else "ok", detail.rstrip(": "), mend)
+    detail = _("%(count)d of %(total)d offered") % {"count": len(offered), "total": len(folders)}
+    names = f" ({', '.join(offered)})" if offered else ""
+    return Finding("local_models", label, "warn" if mend else "ok", f"{detail}{names}", mend)
