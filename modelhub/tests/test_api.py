@@ -39,13 +39,13 @@ def test_the_list_tells_what_a_client_needs_to_choose(caller: Client) -> None:
 
     assert set(bundled) == {
         "name", "source", "size", "digest", "modified_at", "parameters", "license", "gated", "ready", "trainable",
-        "languages",
+        "languages", "trouble",
     }  # fmt: skip
     assert bundled["source"] == "bundled"
     assert bundled["parameters"] == SMOLLM2.parameters
     assert bundled["license"] == "Apache-2.0"
     assert bundled["languages"] == ["en"]
-    assert (bundled["gated"], bundled["trainable"]) == (False, True)
+    assert (bundled["gated"], bundled["trainable"], bundled["trouble"]) == (False, True, "")
 
 
 def test_a_disabled_model_is_not_listed(caller: Client) -> None:
