@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.db.models import Count, QuerySet
@@ -33,6 +34,27 @@ class UserAdmin(BaseUserAdmin):
         *(BaseUserAdmin.fieldsets or ()),
         (_("Preferences"), {"fields": ["display_name", "language", "theme"]}),
     ]
+
+
+# The directory stands in the settings, and no token of it is kept: there is nothing to enter or to see.
+for unused in (SocialApp, SocialToken, SocialAccount):
+    admin.site.unregister(unused)
+
+
+@admin.register(SocialAccount)
+class SocialAccountAdmin(admin.ModelAdmin):
+    """Who is who in the school's directory; deleted, an account can be connected with somebody else there."""
+
+    list_display = ["user", "provider", "uid", "date_joined", "last_login"]
+    list_select_related = ["user"]
+    search_fields = ["user__username", "user__email", "uid"]
+    fields = ["user", "provider", "uid", "date_joined", "last_login"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: SocialAccount | None = None) -> bool:
+        return False
 
 
 class MembershipInline(admin.TabularInline):

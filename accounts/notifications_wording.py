@@ -65,6 +65,13 @@ WORDS: dict[str, tuple[Promise, Promise]] = {
         gettext_lazy("Your certificate of “%(name)s” was revoked"),
         gettext_lazy("Its page says why. Ask your instructor if you think that this is a mistake."),
     ),
+    # Signing in
+    "sso_connected": (
+        gettext_lazy("You can sign in through “%(name)s” now"),
+        gettext_lazy(
+            "Your account was connected with yours there. If that was not you, tell whoever runs this server."
+        ),
+    ),
     # Personal data
     "data_ready": (
         gettext_lazy("Your data is ready to download"),

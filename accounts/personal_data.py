@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.core.files.storage import default_storage
@@ -34,11 +35,13 @@ CLASSROOM = "/admin/classroom/"
 def _collect_profile(user: User) -> Iterator[Item]:
     yield "account/profile.json", rows(User.objects.filter(pk=user.pk), without=["password"])
     yield "account/email_addresses.json", rows(EmailAddress.objects.filter(user=user))
+    yield "account/directory.json", rows(SocialAccount.objects.filter(user=user))
 
 
 def _erase_profile(user: User) -> None:
     """The row itself goes last of all, when nothing refers to it any more."""
     EmailAddress.objects.filter(user=user).delete()
+    SocialAccount.objects.filter(user=user).delete()
     of_person = LogEntry.objects.filter(
         content_type=ContentType.objects.get_for_model(User), object_id=str(user.pk)
     )
@@ -152,8 +155,11 @@ PARTS = (
     PersonalData(
         app="accounts",
         name="profile",
-        describe=_("Your account: user name, display name, email addresses, language and theme."),
-        models=(User, EmailAddress, LogEntry),
+        describe=_(
+            "Your account: user name, display name, email addresses, language and theme, and who you are in the "
+            "school's directory."
+        ),
+        models=(User, EmailAddress, SocialAccount, LogEntry),
         collect=_collect_profile,
         erase=_erase_profile,
     ),

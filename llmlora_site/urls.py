@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
@@ -19,7 +20,9 @@ urlpatterns = [
     path("certificates/", include("courses.certificate_urls")),
     path("models/", include("modelhub.urls")),
     path("", include("accounts.urls")),
-    path("accounts/", include("allauth.urls")),
+    *([path("accounts/sso/", include("accounts.sso.urls"))] if settings.OIDC else []),
+    # Not allauth.urls: of its pages for other sites' accounts none is used.
+    path("accounts/", include("allauth.account.urls")),
     path("language/", language, name="set_language"),
     path("admin/classroom/", include("courses.instructor.urls")),
     path("admin/", admin.site.urls),

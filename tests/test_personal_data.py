@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
 from django.apps import apps
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -118,6 +119,7 @@ def person(db: None, instructor: User, other_student: User, tmp_path: Path) -> U
     _with_datasets_and_jobs(user, instructor, other_student)
     _in_courses(user, instructor, tmp_path)
     _with_chats(user)
+    SocialAccount.objects.create(user=user, provider="https://login.example", uid=MARK)
     create_token(user, name=f"Robot {MARK}", days=7)
     IdempotencyKey.objects.create(user=user, scope="jobs", key=f"{MARK}-1")
     ModelPull.objects.create(name="tiny", requested_by=user)

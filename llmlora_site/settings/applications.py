@@ -18,6 +18,8 @@ INSTALLED_APPS = [
     "channels",
     "allauth",
     "allauth.account",
+    # Also without a directory: who came through one is erased by its rows, and a server may lose its directory.
+    "allauth.socialaccount",
     "csp",
     "django_htmx",
     "template_partials",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from accounts.sso.config import read_oidc_server
 from llmlora_site.settings.environment import env
 
 AUTH_USER_MODEL = "accounts.User"
@@ -31,6 +34,11 @@ ACCOUNT_RATE_LIMITS = {
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_FORMS = {"login": "accounts.forms.SignInForm"}
+# The school's directory, where it has one; docs/sign-on.md has the variables.
+OIDC = read_oidc_server(os.environ)
+SOCIALACCOUNT_ADAPTER = "accounts.sso.adapter.SsoAdapter"
+# The adapter finds an account by an address that both sides have verified; from then on it opens from there.
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
 LLMLORA_SIGNUP_OPEN = env.bool("LLMLORA_SIGNUP_OPEN", default=True)
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
