@@ -92,7 +92,7 @@ class CohortAdmin(admin.ModelAdmin):
     search_fields = ["name"]
     fieldsets = [
         (None, {"fields": ["name", "status", ("language", "time_zone"), ("starts_on", "ends_on")]}),
-        (_("Joining"), {"fields": ["seats", "needs_approval"]}),
+        (_("Joining"), {"fields": ["seats", "directory_group", "needs_approval"]}),
         (_("Limits"), {"fields": ["dataset_quota_bytes", "retention_days", "device_usage"]}),
     ]
     readonly_fields = ["device_usage"]

@@ -21,6 +21,12 @@ SENTENCES: dict[str, str | Promise] = {
     "join_declined": gettext_lazy("%(actor)s declined the request of %(person)s to join."),
     "member_left": gettext_lazy("%(person)s left the class."),
     "roster_claimed": gettext_lazy("%(person)s is on the roster and came in as: %(role)s."),
+    "group_joined": gettext_lazy(
+        "%(person)s is in the group of the class in the school's directory and came in."
+    ),
+    "group_asked": gettext_lazy(
+        "%(person)s is in the group of the class in the school's directory and waits to be let in."
+    ),
     "roster_imported": gettext_lazy(
         "%(actor)s imported a roster: %(added)s added, %(changed)s changed."
     ),

@@ -23,6 +23,7 @@ FIELDS = [
     "starts_on",
     "ends_on",
     "seats",
+    "directory_group",
     "needs_approval",
 ]
 
@@ -52,6 +53,9 @@ class ClassForm(forms.ModelForm):
         }
         if self.is_new:
             del self.fields["status"]
+        if not (settings.OIDC and settings.OIDC.groups_claim):
+            # Nobody could ever join by it; what stands in it is kept.
+            del self.fields["directory_group"]
 
     def clean_name(self) -> str:
         name = " ".join(self.cleaned_data["name"].split())

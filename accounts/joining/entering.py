@@ -98,21 +98,33 @@ def join(person: User, cohort: Cohort) -> Entry:
         return standing
     if locked.join_code != cohort.join_code:
         raise _unknown_code()
-    require_room(locked)
-    if locked.needs_approval:
-        JoinRequest.objects.create(cohort=locked, user=person)
-        _tell_leaders(locked)
-        return Entry(locked, Membership.Role.STUDENT, State.WAITING, is_new=True)
-    return Entry(locked, admit(person, locked).role, State.JOINED, is_new=True)
+    return enter(person, locked, Membership.Source.CODE)
 
 
-def admit(person: User, cohort: Cohort) -> Membership:
+def enter(person: User, cohort: Cohort, source: str) -> Entry:
+    """Take in somebody who is neither in the class nor waits for it, or let them wait where it approves who joins.
+
+    Args:
+        cohort: locked by the caller.
+
+    Raises:
+        ConflictError: it is closed, over or full.
+    """
+    require_room(cohort)
+    if cohort.needs_approval:
+        JoinRequest.objects.create(cohort=cohort, user=person, source=source)
+        _tell_leaders(cohort)
+        return Entry(cohort, Membership.Role.STUDENT, State.WAITING, is_new=True)
+    return Entry(cohort, admit(person, cohort, source).role, State.JOINED, is_new=True)
+
+
+def admit(person: User, cohort: Cohort, source: str) -> Membership:
     """Make the person a student of a class that the caller has locked and found to have room."""
     JoinRequest.objects.filter(cohort=cohort, user=person).delete()
     member, _is_new = Membership.objects.get_or_create(
         cohort=cohort,
         user=person,
-        defaults={"role": Membership.Role.STUDENT, "source": Membership.Source.CODE},
+        defaults={"role": Membership.Role.STUDENT, "source": source},
     )
     return member
 

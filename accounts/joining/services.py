@@ -75,7 +75,7 @@ def accept(actor: User, request: JoinRequest) -> Membership:
     cohort, found = _standing(actor, request)
     if not Membership.objects.filter(cohort=cohort, user=found.user).exists():
         require_room(cohort)
-    member = admit(found.user, cohort)
+    member = admit(found.user, cohort, found.source)
     _tell(actor, found.user, cohort, "join_accepted")
     return member
 

@@ -39,6 +39,7 @@ class Cohort(UuidModel):
         language: in which its pages for the projector and its mails are written; empty for the reader's.
         time_zone: IANA name, in which its dates are shown and entered; empty for the server's.
         join_code: empty when nobody can join by a code.
+        directory_group: whoever signs in through the school's directory with this group joins; empty for nobody.
         retention_days: after its end; then its people's work is erased. Empty for never.
     """
 
@@ -65,10 +66,20 @@ class Cohort(UuidModel):
     )
     join_code = models.CharField(max_length=16, blank=True, editable=False)
     join_code_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
+    directory_group = models.CharField(
+        _("group of the school's directory"),
+        max_length=200,
+        blank=True,
+        help_text=_(
+            "Written as the directory tells it. Whoever signs in through the directory and is in this group joins."
+        ),
+    )
     needs_approval = models.BooleanField(
         _("approve who joins"),
         default=False,
-        help_text=_("Who joins by the code waits until somebody who leads the class lets them in."),
+        help_text=_(
+            "Who joins by the code or the group waits until somebody who leads the class lets them in."
+        ),
     )
     retention_days = models.PositiveIntegerField(
         _("days kept after the last day"),
@@ -121,6 +132,7 @@ class Membership(UuidModel):
         ADMIN = "admin", _("Entered")
         CODE = "code", _("Join code")
         ROSTER = "roster", _("Roster")
+        SSO = "sso", _("Group of the directory")
 
     LEADERS = (Role.ASSISTANT, Role.INSTRUCTOR)
     REVIEWERS = (*LEADERS, Role.OBSERVER)
@@ -149,11 +161,14 @@ class Membership(UuidModel):
 
 
 class JoinRequest(UuidModel):
-    """Somebody with the code of a cohort that approves who joins; the row goes when it is decided."""
+    """Somebody with the code or the group of a cohort that approves who joins; the row goes when it is decided."""
 
     cohort = models.ForeignKey(Cohort, on_delete=models.CASCADE, related_name="join_requests")
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="join_requests"
+    )
+    source = models.CharField(
+        max_length=6, choices=Membership.Source, default=Membership.Source.CODE
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -49,7 +49,7 @@ class SsoAdapter(DefaultSocialAccountAdapter):
             own = EmailAddress.objects.filter(email__iexact=address.email, verified=True)
             for found in own.select_related("user"):
                 if not is_connected(found.user, sociallogin.account.provider):
-                    return found.user, address.email
+                    return found.user, found.email
         return None
 
     def is_auto_signup_allowed(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:

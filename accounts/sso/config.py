@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 PREFIX = "LLMLORA_OIDC_"
@@ -49,6 +50,14 @@ class OidcServer:
     scope: str = DEFAULT_SCOPE
     groups_claim: str = ""
     email_domains: tuple[str, ...] = ()
+
+
+def the_server() -> OidcServer:
+    """The directory of this installation, for what is reached only where there is one."""
+    server: OidcServer | None = settings.OIDC
+    if server is None:
+        raise ImproperlyConfigured("No directory is set, and a page of it was asked for.")
+    return server
 
 
 def read_oidc_server(environment: Mapping[str, str]) -> OidcServer | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.socialaccount.models import SocialAccount, SocialLogin
-from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
 from accounts.models import User
 from accounts.notifications import notify
+from accounts.sso.config import the_server
 from accounts.sso.errors import belongs_to_another, has_another
 
 
@@ -44,6 +44,6 @@ def _tell(person: User) -> None:
         person.pk,
         kind="sso_connected",
         subject=f"sso:{person.pk}",
-        params={"name": settings.OIDC.name},
+        params={"name": the_server().name},
         path=reverse("accounts:settings"),
     )

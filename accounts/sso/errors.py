@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import re
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 
+from accounts.sso.config import the_server
 from common.errors import DomainError, ForbiddenError, UnavailableError
 
 logger = logging.getLogger(__name__)
@@ -79,4 +79,4 @@ def has_another() -> DomainError:
 
 
 def _name() -> dict[str, str]:
-    return {"name": settings.OIDC.name if settings.OIDC else ""}
+    return {"name": the_server().name}

@@ -8,7 +8,6 @@ from allauth.socialaccount.helpers import complete_social_login
 from allauth.socialaccount.internal.statekit import unstash_state
 from allauth.socialaccount.models import SocialLogin
 from allauth.socialaccount.providers.base import AuthProcess
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -16,9 +15,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.sso.claims import groups_of
+from accounts.sso.config import the_server
 from accounts.sso.connecting import connect
 from accounts.sso.errors import declined, not_begun_here
 from accounts.sso.provider import DirectoryProvider
+from accounts.sso.welcoming import welcome
 from common.errors import DomainError
 
 CANCELLED = "access_denied"
@@ -39,7 +41,7 @@ def begin(request: HttpRequest) -> HttpResponse:
         address = _provider(request).address_to_sign_in(process, get_next_redirect_url(request))
     except DomainError as error:
         return _failed(request, error)
-    context = {"address": address, "name": settings.OIDC.name}
+    context = {"address": address, "name": the_server().name}
     return render(request, "accounts/sso_leave.html", context)
 
 
@@ -66,13 +68,16 @@ def _come_back(request: HttpRequest) -> HttpResponse:
     claims = provider.claims_of(request.GET.get("code", ""), state)
     login = provider.login_of(claims)
     login.state = state
-    return _connect(request, login) if is_connecting else complete_social_login(request, login)
+    response = _connect(request, login) if is_connecting else complete_social_login(request, login)
+    if request.user.is_authenticated:
+        welcome(request, groups_of(claims, the_server().groups_claim))
+    return response
 
 
 def _connect(request: HttpRequest, login: SocialLogin) -> HttpResponse:
     connect(request.user, login)
     sentence = _("Your account is connected: from now on you can sign in through %(name)s.")
-    messages.success(request, sentence % {"name": settings.OIDC.name})
+    messages.success(request, sentence % {"name": the_server().name})
     return redirect("accounts:settings")
 
 
@@ -80,14 +85,14 @@ def _turned_back(request: HttpRequest, error: str, *, is_connecting: bool) -> Ht
     if error != CANCELLED:
         raise declined(error)
     sentence = _("The sign-in through %(name)s was cancelled there, so nothing was changed.")
-    messages.info(request, sentence % {"name": settings.OIDC.name})
+    messages.info(request, sentence % {"name": the_server().name})
     return redirect("accounts:settings" if is_connecting else "account_login")
 
 
 def _failed(request: HttpRequest, error: DomainError) -> HttpResponse:
-    context = {"sentence": error.message, "name": settings.OIDC.name}
+    context = {"sentence": error.message, "name": the_server().name}
     return render(request, "accounts/sso_failed.html", context, status=error.status)
 
 
 def _provider(request: HttpRequest) -> DirectoryProvider:
-    return get_adapter().get_provider(request, settings.OIDC.url)
+    return get_adapter().get_provider(request, the_server().url)

@@ -62,3 +62,8 @@ def notices_after(client: Client) -> str:
     """The notices that the next page shows."""
     page = client.get(reverse("accounts:class_list")).content.decode()
     return html.unescape(page)
+
+
+def who(client: Client) -> str:
+    """User name of whoever is signed in, or nothing."""
+    return client.get("/").context["user"].username

@@ -12,6 +12,8 @@ KIND_LABELS: dict[str, str | Promise] = {
     "join_declined": _("Request to join declined"),
     "member_left": _("Left the class"),
     "roster_claimed": _("Came in by the roster"),
+    "group_joined": _("Came in by the group of the directory"),
+    "group_asked": _("Waits by the group of the directory"),
     "roster_imported": _("Roster imported"),
     "role_changed": _("Role changed"),
     "member_removed": _("Removed from the class"),
