@@ -16,6 +16,14 @@ MAX_SUBJECT_CHARACTERS = 191
 """As long as the columns are in which these are stored."""
 
 
+def merged(token: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+    """What the token and the directory say of the same person; an address is verified only where it stands."""
+    both = {**token, **told}
+    if told.get("email") not in (None, token.get("email")):
+        both["email_verified"] = told.get("email_verified")
+    return both
+
+
 def subject_of(claims: Mapping[str, Any]) -> str:
     """Who it is, for ever and to this directory alone."""
     subject = str(claims["sub"])

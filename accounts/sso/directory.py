@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import requests
@@ -14,6 +14,13 @@ from accounts.sso.errors import away, untrusted
 
 TIMEOUT_SECONDS = 5
 REFUSED = 400
+
+
+class Tokens(NamedTuple):
+    """access opens what the directory tells of a person; identity is signed, and says who it is."""
+
+    access: str
+    identity: str
 
 
 class Directory:
@@ -37,7 +44,7 @@ class Directory:
             raise untrusted(f"{self._server.url} speaks for another issuer, {found['issuer']}")
         return found
 
-    def redeem(self, code: str, *, callback: str, verifier: str) -> dict[str, str]:
+    def redeem(self, code: str, *, callback: str, verifier: str) -> Tokens:
         """The access token and the ID token for a code.
 
         Args:
@@ -63,10 +70,10 @@ class Directory:
             fields["client_secret"] = server.client_secret
         address = self.configuration["token_endpoint"]
         answer = _object(lambda: requests.post(address, fields, auth=pair, timeout=TIMEOUT_SECONDS))
-        tokens = {key: answer.get(key) for key in ("access_token", "id_token")}
-        if not all(isinstance(token, str) for token in tokens.values()):
+        access, identity = answer.get("access_token"), answer.get("id_token")
+        if not isinstance(access, str) or not isinstance(identity, str):
             raise untrusted(f"no tokens for the code: {answer.get('error', 'nothing is said')}")
-        return tokens
+        return Tokens(access, identity)
 
     def _takes_secret_in_header(self) -> bool:
         """As the standard has it where nothing is said; in the body where both are possible."""

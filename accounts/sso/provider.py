@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.crypto import get_random_string
 
-from accounts.sso.claims import is_address_verified, profile_of, subject_of
+from accounts.sso.claims import is_address_verified, merged, profile_of, subject_of
 from accounts.sso.config import OidcServer
 from accounts.sso.directory import Directory
 from accounts.sso.errors import untrusted
@@ -73,13 +73,11 @@ class DirectoryProvider(OpenIDConnectProvider):
         tokens = self.directory.redeem(
             code, callback=self._callback(), verifier=state["pkce_code_verifier"]
         )
-        claims = read_id_token(
-            tokens["id_token"], self.directory, self.server, state["data"]["nonce"]
-        )
-        told = self.directory.person(tokens["access_token"])
+        claims = read_id_token(tokens.identity, self.directory, self.server, state["data"]["nonce"])
+        told = self.directory.person(tokens.access)
         if told and told.get("sub") != claims["sub"]:
             raise untrusted("the directory tells of somebody else than the token does")
-        return {**claims, **told}
+        return merged(claims, told)
 
     def _callback(self) -> str:
         return self.request.build_absolute_uri(reverse("sso:callback"))

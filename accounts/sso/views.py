@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.models import User
 from accounts.sso.claims import groups_of
 from accounts.sso.config import the_server
 from accounts.sso.connecting import connect
@@ -69,12 +70,14 @@ def _come_back(request: HttpRequest) -> HttpResponse:
     login = provider.login_of(claims)
     login.state = state
     response = _connect(request, login) if is_connecting else complete_social_login(request, login)
-    if request.user.is_authenticated:
-        welcome(request, groups_of(claims, the_server().groups_claim))
+    if isinstance(request.user, User):
+        welcome(request, request.user, groups_of(claims, the_server().groups_claim))
     return response
 
 
 def _connect(request: HttpRequest, login: SocialLogin) -> HttpResponse:
+    if not isinstance(request.user, User):
+        raise not_begun_here()
     connect(request.user, login)
     sentence = _("Your account is connected: from now on you can sign in through %(name)s.")
     messages.success(request, sentence % {"name": the_server().name})

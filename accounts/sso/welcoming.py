@@ -10,10 +10,11 @@ from django.utils.translation import gettext as _
 
 from accounts.joining.entering import State
 from accounts.joining.groups import join_by_groups
+from accounts.models import User
 
 
-def welcome(request: HttpRequest, groups: Sequence[str]) -> None:
-    entries, refusals = join_by_groups(request.user, groups)
+def welcome(request: HttpRequest, person: User, groups: Sequence[str]) -> None:
+    entries, refusals = join_by_groups(person, groups)
     for entry in entries:
         name = {"name": entry.cohort.name}
         if entry.state == State.JOINED:

@@ -160,6 +160,18 @@ def test_any_other_account_of_the_address_stays_shut(
     assert not SocialAccount.objects.exists()
 
 
+def test_the_proof_of_one_address_is_none_of_another(
+    student: User, directory: OidcTestServer
+) -> None:
+    EmailAddress.objects.create(user=student, email=student.email, verified=True)
+    directory.told = {"sub": directory.person["sub"], "email": student.email}
+    assert sign_in(Client()).status_code == 403
+    directory.told["email_verified"] = True
+    client = Client()
+    sign_in(client)
+    assert who(client) == "aiko"
+
+
 def test_an_address_that_is_given_to_somebody_new_opens_nothing_of_before(
     directory: OidcTestServer,
 ) -> None:
