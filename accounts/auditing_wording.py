@@ -43,6 +43,7 @@ SENTENCES: dict[str, str | Promise] = {
     ),
     "step_exempted": gettext_lazy("%(actor)s exempted %(person)s from the step “%(step)s”."),
     "step_opened": gettext_lazy("%(actor)s opened the step “%(step)s” for everybody."),
+    "step_closed": gettext_lazy("%(actor)s closed the step “%(step)s” again."),
     "score_imported": gettext_lazy("%(actor)s imported scores: %(count)s in all."),
     "version_pinned": gettext_lazy(
         "%(actor)s chose the version of the course “%(course)s” for the class."

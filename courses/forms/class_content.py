@@ -9,7 +9,6 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from common.errors import InvalidInputError
-from courses.catalogue.schema import CourseContent
 from courses.models import Course
 
 MOMENT_FORMAT = "%Y-%m-%dT%H:%M"
@@ -57,21 +56,6 @@ class CourseDatesForm(forms.Form):
         help_text=_("Empty: never."),
         error_messages={"invalid": _("Enter a date and a time, such as 2026-12-01 09:00.")},
     )
-    opened_steps = forms.MultipleChoiceField(
-        label=_("Steps open for all"),
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-        help_text=_("Whatever comes before them. The others open one after another."),
-        error_messages={
-            "invalid_choice": _("This course has no such step. It may have been renamed.")
-        },
-    )
-
-    def __init__(self, *args: Any, content: CourseContent, language: str, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field = self.fields["opened_steps"]
-        assert isinstance(field, forms.MultipleChoiceField)
-        field.choices = [(step.key, step.text(language).title) for step in content.steps]
 
     def add_faults(self, error: InvalidInputError) -> None:
         for fault in error.faults:

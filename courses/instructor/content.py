@@ -42,9 +42,9 @@ from courses.selectors.class_content import (
 )
 from courses.services.class_content import (
     add_course,
-    change_course,
     pin_version,
     remove_course,
+    set_dates,
 )
 from courses.views.catalogue import page_language
 from courses.wording.versions import moved_sentence
@@ -102,11 +102,11 @@ def content_course(request: AuthenticatedRequest, classroom: Classroom, slug: st
 def content_dates(request: AuthenticatedRequest, classroom: Classroom, slug: str) -> HttpResponse:
     entry = _found(classroom, slug)
     with timezone.override(class_zone(classroom.cohort)):
-        form = CourseDatesForm(request.POST, content=entry.content, language=page_language())
+        form = CourseDatesForm(request.POST)
         if not form.is_valid():
             return _course(request, classroom, entry, form=form, status=422)
     try:
-        change_course(request.user, entry.row, **form.cleaned_data)
+        set_dates(request.user, entry.row, **form.cleaned_data)
     except InvalidInputError as error:
         form.add_faults(error)
         return _course(request, classroom, entry, form=form, status=422)
@@ -199,13 +199,7 @@ def _course(
     context["can_change"] = may_change_content(request.user, classroom.cohort)
     with timezone.override(class_zone(classroom.cohort)):
         context["form"] = form or CourseDatesForm(
-            initial={
-                "release_at": entry.row.release_at,
-                "due_at": entry.row.due_at,
-                "opened_steps": entry.row.opened_steps,
-            },
-            content=entry.content,
-            language=page_language(),
+            initial={"release_at": entry.row.release_at, "due_at": entry.row.due_at}
         )
         return render_page(
             request, classroom, TAB, context, template="content_course", status=status

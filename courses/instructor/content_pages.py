@@ -81,7 +81,6 @@ def course_context(
         "other": other,
         "zone": classroom.cohort.time_zone,
         "text_language": text_language,
-        "opened": set(entry.row.opened_steps),
         "steps": [
             {
                 "key": step.key,
@@ -90,8 +89,9 @@ def course_context(
                 "required": step.required,
                 "is_outdated": any(text.is_outdated for text in step.texts.values()),
                 "is_opened": step.key in entry.row.opened_steps,
+                "can_open": place > 0 and step.unlock != "any",
             }
-            for step in entry.content.steps
+            for place, step in enumerate(entry.content.steps)
         ],
     }
     context["plan"] = _named_plan(classroom, plan_pin(entry.row, other.pk))

@@ -16,11 +16,11 @@ from common.errors import ConflictError, NotFoundError
 from common.http import AuthenticatedRequest
 from courses.instructor.frame import Classroom, for_leaders, for_reviewers, render_page
 from courses.instructor.live_view import LiveView
+from courses.instructor.opening import open_for_all
 from courses.instructor.pieces import page_context, render_pieces
-from courses.models import CohortCourse, HelpRequest
+from courses.models import HelpRequest
 from courses.selectors.helping import get_request
 from courses.services import helping
-from courses.services.opening import open_step_for_all
 
 
 @for_reviewers
@@ -60,18 +60,7 @@ def help_resolve(
 def step_open_for_all(
     request: AuthenticatedRequest, classroom: Classroom, slug: str, key: str
 ) -> HttpResponse:
-    taken = CohortCourse.objects.filter(cohort=classroom.cohort, course__slug=slug)
-    pinned = taken.select_related("course", "cohort").first()
-    if pinned is None:
-        raise Http404(_("This class does not take this course."))
-    try:
-        is_new = open_step_for_all(request.user, pinned, key)
-    except NotFoundError as error:
-        raise Http404(error.message) from error
-    sentence = _("The step is open for the whole class.")
-    if not is_new:
-        sentence = _("The step was open for the whole class already.")
-    return _answer(request, classroom, sentence)
+    return _answer(request, classroom, open_for_all(request, classroom, slug, key))
 
 
 def _request(classroom: Classroom, request_id: UUID) -> HelpRequest:

@@ -16,6 +16,7 @@ from courses.instructor import (
     live,
     members,
     needs,
+    opening,
     privacy,
     roster,
     roster_import,
@@ -47,6 +48,7 @@ urlpatterns: list[URLPattern] = [
     *view_as.urlpatterns,
     *compute.urlpatterns,
     *content.urlpatterns,
+    *opening.urlpatterns,
     *settings.urlpatterns,
     *privacy.urlpatterns,
 ]

@@ -124,7 +124,19 @@ def class_course(cohort: Cohort, slug: str, language: str) -> ClassCourse:
     for entry in class_courses(cohort, language):
         if entry.course.slug == slug:
             return entry
-    raise NotFoundError(_("The class does not take this course."))
+    raise NotFoundError(_("This class does not take this course."))
+
+
+def taken_course(cohort: Cohort, slug: str) -> CohortCourse:
+    """
+    Raises:
+        NotFoundError: the class does not take such a course.
+    """
+    taken = CohortCourse.objects.filter(cohort=cohort, course__slug=slug)
+    row = taken.select_related("course", "cohort").first()
+    if row is None:
+        raise NotFoundError(_("This class does not take this course."))
+    return row
 
 
 def addable_courses(cohort: Cohort, user: Person) -> list[Course]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -59,40 +58,25 @@ def remove_course(actor: User, row: CohortCourse) -> None:
 
 
 @transaction.atomic
-def change_course(
-    actor: User,
-    row: CohortCourse,
-    *,
-    release_at: datetime | None,
-    due_at: datetime | None,
-    opened_steps: Iterable[str],
+def set_dates(
+    actor: User, row: CohortCourse, *, release_at: datetime | None, due_at: datetime | None
 ) -> CohortCourse:
-    """Set when a course opens and is due, and which steps are open whatever comes before them.
+    """Set when a course opens and is due; the same dates again are no change.
 
     Raises:
         ForbiddenError: the actor is no instructor of the class.
-        InvalidInputError: it is due before it opens, or the course has no such step.
+        InvalidInputError: it is due before it opens.
     """
     _check_instructor(actor, row.cohort)
     if release_at is not None and due_at is not None and due_at <= release_at:
         sentence = _("The course is due before it opens. Choose a later date here.")
         raise InvalidInputError(sentence, faults=[Fault(sentence, field="due_at")])
     locked = CohortCourse.objects.select_for_update().get(pk=row.pk)
-    wanted = set(opened_steps)
-    known = [step.key for step in content_of(locked.version_id).steps]
-    if not wanted.issubset(known):
-        sentence = _("This course has no such step. It may have been renamed.")
-        raise InvalidInputError(sentence, faults=[Fault(sentence, field="opened_steps")])
-    newly_open = [key for key in known if key in wanted.difference(locked.opened_steps)]
-    is_closed = not wanted.issuperset(locked.opened_steps)
-    is_other = is_closed or (locked.release_at, locked.due_at) != (release_at, due_at)
+    if (locked.release_at, locked.due_at) == (release_at, due_at):
+        return locked
     locked.release_at, locked.due_at = release_at, due_at
-    locked.opened_steps = [key for key in known if key in wanted]
-    locked.save(update_fields=["release_at", "due_at", "opened_steps"])
-    for key in newly_open:
-        note_act(actor, "step_opened", cohort=locked.cohort, course=locked.course.slug, step=key)
-    if is_other:
-        _note_change(actor, locked, "course_dates")
+    locked.save(update_fields=["release_at", "due_at"])
+    _note_change(actor, locked, "course_dates")
     return locked
 
 

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Cohort, Membership, User
-from common.errors import ForbiddenError, InvalidInputError, NotFoundError
+from common.errors import ForbiddenError, NotFoundError
 from courses.models import CohortCourse, Course, CourseVersion, Enrolment, StepProgress
 from courses.selectors.class_content import class_course
 from courses.selectors.content import content_of
@@ -243,21 +243,16 @@ def test_pinning_by_the_page(tmp_path: Path, cohort: Cohort, client: Client) -> 
 def test_dates_are_those_of_the_class(cohort: Cohort, row: CohortCourse, client: Client) -> None:
     saved = client.post(
         address(cohort, "content_dates", "sample"),
-        {"release_at": "2026-12-01T09:00", "due_at": "2026-12-08T18:00", "opened_steps": ["quiz"]},
+        {"release_at": "2026-12-01T09:00", "due_at": "2026-12-08T18:00"},
     )
     assert saved.status_code == 302
     row.refresh_from_db()
     assert row.release_at == datetime(2026, 12, 1, 0, 0, tzinfo=UTC)
     assert row.due_at == datetime(2026, 12, 8, 9, 0, tzinfo=UTC)
-    assert row.opened_steps == ["quiz"]
     page = client.get(address(cohort, "content_course", "sample")).content.decode()
     assert 'value="2026-12-01T09:00"' in page
     assert "Asia/Tokyo" in page
-    assert "open for all" in page
-    assert set(AuditEvent.objects.values_list("kind", flat=True)) == {
-        "step_opened",
-        "cohort_changed",
-    }
+    assert [event.kind for event in AuditEvent.objects.all()] == ["cohort_changed"]
 
 
 def test_what_can_not_be_is_told_at_its_field_and_stays(
@@ -269,21 +264,16 @@ def test_what_can_not_be_is_told_at_its_field_and_stays(
     page = answer.content.decode()
     assert "The course is due before it opens." in page
     assert 'value="2026-12-08T09:00"' in page
-    for data in ({"due_at": "soon"}, {"opened_steps": ["nothing"]}):
-        answer = client.post(address(cohort, "content_dates", "sample"), data)
-        assert answer.status_code == 422, data
+    answer = client.post(address(cohort, "content_dates", "sample"), {"due_at": "soon"})
+    assert answer.status_code == 422
     row.refresh_from_db()
-    assert (row.release_at, row.due_at, row.opened_steps) == (None, None, [])
+    assert (row.release_at, row.due_at) == (None, None)
     assert not AuditEvent.objects.exists()
 
 
 def test_saving_the_same_is_no_act(row: CohortCourse, instructor: User) -> None:
-    services.change_course(instructor, row, release_at=None, due_at=None, opened_steps=[])
+    services.set_dates(instructor, row, release_at=None, due_at=None)
     assert not AuditEvent.objects.exists()
-    with pytest.raises(InvalidInputError):
-        services.change_course(
-            instructor, row, release_at=None, due_at=None, opened_steps=["nothing"]
-        )
 
 
 def test_courses_are_added_and_taken_away(
@@ -340,7 +330,9 @@ def test_others_of_the_class_look_and_change_nothing(
     ):
         page = client.get(address(cohort, name, *rest))
         assert page.status_code == 200
-        assert 'method="post" action="/admin/classroom' not in page.content.decode()
+        text = page.content.decode()
+        assert 'method="post" action="/admin/classroom' not in text
+        assert ("steps-form" in text) == (role == Role.ASSISTANT and name == "content_course")
     for name, rest in _writing():
         data = {"course": "sample", "version": "1"}
         assert client.post(address(cohort, name, *rest), data).status_code == 403, name

@@ -23,6 +23,7 @@ KIND_LABELS: dict[str, str | Promise] = {
     "score_set": _("Points set"),
     "step_exempted": _("Exempted from a step"),
     "step_opened": _("Step opened for all"),
+    "step_closed": _("Step closed again"),
     "score_imported": _("Scores imported"),
     "version_pinned": _("Version of a course chosen"),
     "certificate_revoked": _("Certificate revoked"),
