@@ -33,18 +33,50 @@ class Unseen:
         return f"{self.count}@{self.newest_at.isoformat()}" if self.newest_at else ""
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What one person is told, and the page that it leads to."""
+
+    user_id: int
+    subject: str
+    params: dict[str, Any]
+    path: str
+
+
 def notify(user_id: int, *, kind: str, subject: str, params: dict[str, Any], path: str) -> None:
     """Tell a person of something, in the caller's transaction.
 
     There is one notification for a kind and subject: told again, it is new again, to be seen and mailed once more.
     What was told of the subject before is out of date, so it counts as seen.
     """
-    now = timezone.now()
-    Notification.objects.filter(user_id=user_id, subject=subject, seen_at=None).exclude(
-        kind=kind
-    ).update(seen_at=now)
+    notify_each(kind, [News(user_id, subject, params, path)])
+
+
+def notify_each(kind: str, news: Iterable[News]) -> None:
+    """As notify, for several people; in two queries.
+
+    Args:
+        news: their subjects are those of one thing, or each that of one person alone.
+    """
+    told = list(news)
+    if not told:
+        return
+    Notification.objects.filter(
+        user_id__in={item.user_id for item in told},
+        subject__in={item.subject for item in told},
+        seen_at=None,
+    ).exclude(kind=kind).update(seen_at=timezone.now())
     Notification.objects.bulk_create(
-        [Notification(user_id=user_id, kind=kind, subject=subject, params=params, path=path)],
+        [
+            Notification(
+                user_id=item.user_id,
+                kind=kind,
+                subject=item.subject,
+                params=item.params,
+                path=item.path,
+            )
+            for item in told
+        ],
         update_conflicts=True,
         unique_fields=["user", "kind", "subject"],
         update_fields=["params", "path", "created_at", "seen_at", "mailed_at"],
@@ -91,9 +123,16 @@ def forget(*, subject: str) -> None:
     Notification.objects.filter(subject=subject).delete()
 
 
-def withdraw(user_id: int, *, kind: str, subject: str) -> None:
-    """What was told is true no more; what else was told of the subject stays."""
-    Notification.objects.filter(user_id=user_id, kind=kind, subject=subject).delete()
+def withdraw(*, kind: str, subjects: Iterable[str], user_id: int | None = None) -> None:
+    """What was told is true no more; what else was told of the subjects stays.
+
+    Args:
+        user_id: the only person for whom it is so; everybody unless told otherwise.
+    """
+    found = Notification.objects.filter(kind=kind, subject__in=list(subjects))
+    if user_id is not None:
+        found = found.filter(user_id=user_id)
+    found.delete()
 
 
 def purge_seen() -> int:

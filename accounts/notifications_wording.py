@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.utils.formats import date_format
 from django.utils.functional import Promise
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from accounts.models import Notification
 
@@ -61,6 +67,28 @@ WORDS: dict[str, tuple[Promise, Promise]] = {
         gettext_lazy("There is feedback on “%(name)s”"),
         gettext_lazy("Somebody who leads your class has written to you. Read it there."),
     ),
+    "due_own": (
+        gettext_lazy("You have until %(date)s for “%(name)s”"),
+        gettext_lazy("This due date is yours alone; somebody who leads your class set it."),
+    ),
+    "due_changed": (
+        gettext_lazy("“%(name)s” is due on %(date)s"),
+        gettext_lazy("The date holds for your class. What you passed stays passed."),
+    ),
+    "due_removed": (
+        gettext_lazy("“%(name)s” has no due date any more"),
+        gettext_lazy("Take the time that you need."),
+    ),
+    "step_opened": (
+        gettext_lazy("The step “%(name)s” is open"),
+        gettext_lazy(
+            "It was opened for your class: you need not finish the steps before it first."
+        ),
+    ),
+    "step_exempted": (
+        gettext_lazy("You are exempt from the step “%(name)s”"),
+        gettext_lazy("It counts as done and is left out of your points. Go on with the next one."),
+    ),
     "certificate_revoked": (
         gettext_lazy("Your certificate of “%(name)s” was revoked"),
         gettext_lazy("Its page says why. Ask your instructor if you think that this is a mistake."),
@@ -82,16 +110,19 @@ WORDS: dict[str, tuple[Promise, Promise]] = {
         gettext_lazy("It begins in 7 days. Until then you can take it back."),
     ),
 }
-"""kind -> title and text; params has a name, and of a training job that failed its error_code."""
+"""kind -> title and text.
+
+params has a name, or titles by their language; of a training job that failed its error_code; of a date `on`, a day, or
+`at` and `zone`, a moment and where its clock stands.
+"""
 UNKNOWN = (gettext_lazy("There is news of “%(name)s”"), gettext_lazy("Open it to read more."))
 
 
 def notification_title(notification: Notification) -> str:
     """What happened, in one line."""
-    params = notification.params
-    name = _one_line(params.get("job_name") or params.get("name", ""))
     title, _text = WORDS.get(notification.kind, UNKNOWN)
-    return str(title) % {"name": name, "date": params.get("on", "")}
+    params = notification.params
+    return str(title) % {"name": _one_line(_name(params)), "date": _date(params)}
 
 
 def notification_text(notification: Notification) -> str:
@@ -99,6 +130,21 @@ def notification_text(notification: Notification) -> str:
     _title, text = WORDS.get(notification.kind, UNKNOWN)
     reason = _failure_reason(notification.params.get("error_code", ""))
     return f"{reason} {text}".strip()
+
+
+def _name(params: Mapping[str, Any]) -> str:
+    titles = params.get("titles") or {}
+    language = (get_language() or "").partition("-")[0]
+    return (
+        titles.get(language) or titles.get("en") or params.get("job_name") or params.get("name", "")
+    )
+
+
+def _date(params: Mapping[str, Any]) -> str:
+    if "at" not in params:
+        return str(params.get("on", ""))
+    moment = datetime.fromisoformat(params["at"]).astimezone(ZoneInfo(params["zone"]))
+    return str(date_format(moment, "DATETIME_FORMAT"))
 
 
 def _failure_reason(code: str) -> str:

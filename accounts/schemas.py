@@ -12,7 +12,7 @@ from pydantic import ConfigDict
 from accounts.joining.codes import LONGEST_INPUT
 from accounts.joining.entering import State
 from accounts.models import ApiToken, Cohort, Membership, Notification, User
-from accounts.notifications_wording import notification_text, notification_title
+from accounts.notifications_wording import WORDS, notification_text, notification_title
 from accounts.tokens import DEFAULT_DAYS
 
 
@@ -45,10 +45,7 @@ class MeSchema(Schema):
 
 class NotificationSchema(Schema):
     id: UUID
-    kind: str = Field(
-        description="job_completed, job_failed, job_cancelled, prompt_run_completed, join_asked, join_accepted, "
-        "join_declined, roster_claimed"
-    )
+    kind: str = Field(description=", ".join(WORDS))
     subject: str = Field(description="Of what it is about; for the kinds of a job, its id")
     title: str = Field(description="What happened, in the caller's language")
     text: str = Field(description="Why, and what to do next")

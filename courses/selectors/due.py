@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from accounts.models import Membership
 from courses.models import CohortCourse, DueOverride, Enrolment
 from courses.selectors.class_time import zone_of
 from courses.selectors.progress import CourseStanding, Standing
@@ -86,6 +87,13 @@ def dues_of(enrolments: Iterable[Enrolment]) -> dict[UUID, Due]:
         if due is not None:
             dues[enrolment.pk] = due
     return dues
+
+
+def without_own_date(taken: CohortCourse) -> list[int]:
+    """Ids of the students for whom the date of the class holds."""
+    students = Membership.objects.filter(cohort=taken.cohort_id, role=Membership.Role.STUDENT)
+    own = DueOverride.objects.filter(cohort_course=taken)
+    return list(students.exclude(user__in=own.values("user")).values_list("user_id", flat=True))
 
 
 def due_of(enrolment: Enrolment) -> Due | None:

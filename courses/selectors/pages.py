@@ -38,7 +38,11 @@ CITABLE_JOBS = 20
 
 @dataclass(frozen=True, slots=True)
 class CatalogueEntry:
-    """A course in the list, and how far the reader is."""
+    """A course in the list, and how far the reader is.
+
+    Attributes:
+        taken: by the class whose dates hold for the reader.
+    """
 
     course: Course
     content: CourseContent
@@ -47,6 +51,7 @@ class CatalogueEntry:
     standing: CourseStanding | None
     cohort_name: str
     due: Due | None = None
+    taken: CohortCourse | None = None
 
     @property
     def timeliness(self) -> Timeliness | None:
@@ -158,6 +163,7 @@ def catalogue(user: User, language: str) -> list[CatalogueEntry]:
                 standing_of(enrolment) if enrolment else None,
                 taken.cohort.name if taken else "",
                 dates.of(binding.pk, user.pk) if binding else None,
+                binding,
             )
         )
     return entries

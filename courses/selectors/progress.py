@@ -94,15 +94,15 @@ class CourseStanding:
     @property
     def current_step(self) -> StepStanding | None:
         """Where the person left off while that is not done, else what comes next."""
-        last = self._find(self.enrolment.last_step_key)
+        last = self.find(self.enrolment.last_step_key)
         return last if last is not None and last.is_open and not last.is_done else self.next_step
 
     def is_past(self, key: str) -> bool:
         """Whether a step is done, or is none of the course any more."""
-        item = self._find(key)
+        item = self.find(key)
         return item is None or item.is_done
 
-    def _find(self, key: str) -> StepStanding | None:
+    def find(self, key: str) -> StepStanding | None:
         return next((item for item in self.steps if item.step.key == key), None)
 
     def of(self, key: str) -> StepStanding:
@@ -110,7 +110,7 @@ class CourseStanding:
         Raises:
             NotFoundError: the course has no such step.
         """
-        item = self._find(key)
+        item = self.find(key)
         if item is None:
             raise NotFoundError(_("This course has no such step. It may have been renamed."))
         return item

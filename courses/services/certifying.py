@@ -135,12 +135,11 @@ def _tell(actor: User, certificate: Certificate) -> None:
     )
     if person is None:
         return
-    title = course["title"]["ja" if certificate.language.startswith("ja") else "en"]
     notify(
         person.pk,
         kind="certificate_revoked",
         subject=str(certificate.pk),
-        params={"name": title},
+        params={"titles": course["title"]},
         path=reverse("certificates:certificate", args=[certificate.pk]),
     )
 

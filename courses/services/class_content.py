@@ -20,7 +20,9 @@ from common.errors import (
 from courses.models import CohortCourse, Course, CourseVersion, Enrolment
 from courses.selectors.class_content import PinPlan, may_change_content, plan_pin
 from courses.selectors.content import content_of, newest_version
+from courses.selectors.due import without_own_date
 from courses.selectors.progress import fold
+from courses.services.telling import forget_due, tell_due
 
 
 def add_course(actor: User, cohort: Cohort, course: Course) -> CohortCourse:
@@ -54,6 +56,7 @@ def remove_course(actor: User, row: CohortCourse) -> None:
     """
     _check_instructor(actor, row.cohort)
     _note_change(actor, row, "course_removed")
+    forget_due(row)
     row.delete()
 
 
@@ -71,12 +74,16 @@ def set_dates(
     if release_at is not None and due_at is not None and due_at <= release_at:
         sentence = _("The course is due before it opens. Choose a later date here.")
         raise InvalidInputError(sentence, faults=[Fault(sentence, field="due_at")])
-    locked = CohortCourse.objects.select_for_update().get(pk=row.pk)
+    rows = CohortCourse.objects.select_for_update(of=("self",)).select_related("cohort", "course")
+    locked = rows.get(pk=row.pk)
     if (locked.release_at, locked.due_at) == (release_at, due_at):
         return locked
+    is_due_moved = locked.due_at != due_at
     locked.release_at, locked.due_at = release_at, due_at
     locked.save(update_fields=["release_at", "due_at"])
     _note_change(actor, locked, "course_dates")
+    if is_due_moved:
+        tell_due(locked, without_own_date(locked), due_at, is_own=False)
     return locked
 
 

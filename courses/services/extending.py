@@ -16,6 +16,7 @@ from accounts.roles import check_leader
 from common.errors import ConflictError, Fault, InvalidInputError, NotFoundError
 from courses.models import CohortCourse, DueOverride
 from courses.selectors.roster import students_of
+from courses.services.telling import tell_due
 
 FARTHEST = timedelta(days=5 * 366)
 REASON_CHARACTERS = DueOverride._meta.get_field("reason").max_length or 0
@@ -47,6 +48,8 @@ def extend_due(
     students = _students(cohort, user_ids)
     reason = reason.strip()
     _check(due_at, reason)
+    own = DueOverride.objects.filter(cohort_course=course, due_at=due_at)
+    known = set(own.values_list("user_id", flat=True))
     DueOverride.objects.bulk_create(
         [
             DueOverride(
@@ -67,6 +70,7 @@ def extend_due(
             course=course.course.slug,
             due_at=due_at.isoformat(),
         )
+    tell_due(course, {student.pk for student in students} - known, due_at, is_own=True)
     return students
 
 
@@ -90,12 +94,13 @@ def reset_due(
     changed = [student for student in students if student.pk in had_one]
     for student in changed:
         note_act(actor, "due_reset", cohort=cohort, person=student, course=course.course.slug)
+    tell_due(course, had_one, course.due_at, is_own=False)
     return changed
 
 
 def _course(cohort: Cohort, cohort_course_id: UUID) -> CohortCourse:
     found = CohortCourse.objects.filter(cohort=cohort, pk=cohort_course_id)
-    course = found.select_related("course").first()
+    course = found.select_related("cohort", "course").first()
     if course is None:
         raise NotFoundError(_("This class takes no such course any more. Choose another one."))
     return course

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.db import transaction
 from django.urls import reverse
@@ -17,6 +17,7 @@ from accounts.notifications import notify, withdraw
 from common.errors import Fault, InvalidInputError, NotFoundError
 from courses.models import Enrolment, Feedback
 from courses.selectors.content import content_of
+from courses.services.telling import step_subject, step_titles
 from training.lifecycle import job_path
 from training.models import TrainingJob
 from training.services.notes import read_text
@@ -43,10 +44,10 @@ def give_feedback(
     """
     text = _read(text)
     if job_id is not None:
-        subject, name, path = _about_job(student, cohort, job_id)
+        subject, params, path = _about_job(student, cohort, job_id)
         about = {"job_id": str(job_id)}
     else:
-        subject, name, path = _about_step(student, cohort, enrolment, step_key)
+        subject, params, path = _about_step(student, cohort, enrolment, step_key)
         about = {"step_key": step_key}
     feedback = Feedback.objects.create(
         cohort=cohort,
@@ -58,7 +59,7 @@ def give_feedback(
         text=text,
     )
     note_act(actor, "feedback_given", cohort=cohort, person=student, **about)
-    notify(student.pk, kind="feedback_given", subject=subject, params={"name": name}, path=path)
+    notify(student.pk, kind="feedback_given", subject=subject, params=params, path=path)
     return feedback
 
 
@@ -76,7 +77,7 @@ def delete_feedback(actor: User, cohort: Cohort, feedback_id: UUID) -> Feedback:
     Feedback.objects.filter(pk=feedback_id).delete()
     note_act(actor, "feedback_deleted", cohort=cohort, person=feedback.student)
     if not Feedback.objects.filter(**_same_thing(feedback)).exists():
-        withdraw(feedback.student_id, kind="feedback_given", subject=_subject(feedback))
+        withdraw(kind="feedback_given", subjects=[_subject(feedback)])
     return feedback
 
 
@@ -99,11 +100,6 @@ def mark_read(entries: Iterable[Feedback]) -> None:
         Feedback.objects.filter(pk__in=new, read_at=None).update(read_at=timezone.now())
 
 
-def step_subject(enrolment_id: UUID, step_key: str) -> str:
-    """Of notifications about a step of a person's course."""
-    return str(uuid5(enrolment_id, step_key))
-
-
 def _read(text: str) -> str:
     faults: list[Fault] = []
     text = read_text(text, "text", MAX_CHARACTERS, faults)
@@ -114,16 +110,18 @@ def _read(text: str) -> str:
     return text
 
 
-def _about_job(student: User, cohort: Cohort, job_id: UUID) -> tuple[str, str, str]:
+About = tuple[str, dict[str, Any], str]
+"""Of a notification: its subject, its params and its path."""
+
+
+def _about_job(student: User, cohort: Cohort, job_id: UUID) -> About:
     job = TrainingJob.objects.filter(pk=job_id, owner=student, cohort=cohort).only("name").first()
     if job is None:
         raise NotFoundError(_("There is no job with this id in this class."))
-    return str(job.pk), job.name, f"{job_path(job.pk)}#feedback"
+    return str(job.pk), {"name": job.name}, f"{job_path(job.pk)}#feedback"
 
 
-def _about_step(
-    student: User, cohort: Cohort, enrolment: Enrolment | None, step_key: str
-) -> tuple[str, str, str]:
+def _about_step(student: User, cohort: Cohort, enrolment: Enrolment | None, step_key: str) -> About:
     is_theirs = (
         enrolment is not None
         and enrolment.user_id == student.pk
@@ -135,5 +133,5 @@ def _about_step(
     if step is None:
         raise NotFoundError(_("This course has no such step. It may have been renamed."))
     path = reverse("courses:step_detail", args=[enrolment.course.slug, step_key])
-    title = step.text(student.language or "en").title
-    return step_subject(enrolment.pk, step_key), title, f"{path}#feedback"
+    subject = step_subject(enrolment.pk, step_key)
+    return subject, {"titles": step_titles(step)}, f"{path}#feedback"

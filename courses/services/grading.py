@@ -18,6 +18,7 @@ from courses.models import Enrolment, ScoreEvent, StepProgress
 from courses.selectors.content import content_of
 from courses.selectors.pinned import class_enrolments
 from courses.selectors.scores import Score, score_of
+from courses.services.telling import tell_exempted
 
 Kind = ScoreEvent.Kind
 POINT_STEP = 0.5
@@ -134,6 +135,7 @@ def exempt(decision: Decision) -> ScoreEvent:
         person=enrolment.user,
         **details,
     )
+    tell_exempted(enrolment, step)
     return event
 
 

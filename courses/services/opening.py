@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -16,7 +17,8 @@ from courses.lifecycle.hands import close_request, standing_request
 from courses.models import CohortCourse, Enrolment, HelpRequest
 from courses.selectors.content import content_of
 from courses.selectors.pinned import class_enrolments
-from courses.selectors.progress import fold
+from courses.selectors.progress import CourseStanding, fold
+from courses.services.telling import tell_step_opened, withdraw_step_opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,16 @@ def open_step(actor: User, pinned: CohortCourse, step_key: str) -> bool:
     row = _locked(actor, pinned, step_key)
     if step_key in row.opened_steps:
         return False
+    courses = _standings(row)
     _write(actor, row, "step_opened", step_key, [*row.opened_steps, step_key])
+    tell_step_opened(
+        row.course.slug,
+        {
+            course.enrolment: item.step
+            for course in courses
+            if (item := course.find(step_key)) is not None and not item.is_open
+        },
+    )
     return True
 
 
@@ -82,19 +93,34 @@ def _write(
 
 
 def _closing(row: CohortCourse, step_key: str) -> Closing:
-    enrolments = class_enrolments(row.cohort).filter(course=row.course).select_related("user")
     kept = locked = 0
-    for enrolment in enrolments.prefetch_related("steps"):
-        progress = {step.step_key: step for step in enrolment.steps.all()}
-        course = fold(enrolment, content_of(enrolment.version_id), progress, row.opened_steps)
-        item = next((item for item in course.steps if item.step.key == step_key), None)
-        if item is None or item.progress is None:
+    shut: list[UUID] = []
+    for course in _standings(row):
+        item = course.find(step_key)
+        if item is None:
             continue
         kept += item.is_done
         if not item.is_open:
-            locked += 1
-            _lower_hand(enrolment, step_key)
+            shut.append(course.enrolment.pk)
+            if item.progress is not None:
+                locked += 1
+                _lower_hand(course.enrolment, step_key)
+    withdraw_step_opened(shut, step_key)
     return Closing(kept, locked)
+
+
+def _standings(row: CohortCourse) -> list[CourseStanding]:
+    """Of the students of the class who have begun the course; in two queries."""
+    enrolments = class_enrolments(row.cohort).filter(course=row.course).select_related("user")
+    return [
+        fold(
+            enrolment,
+            content_of(enrolment.version_id),
+            {step.step_key: step for step in enrolment.steps.all()},
+            row.opened_steps,
+        )
+        for enrolment in enrolments.prefetch_related("steps")
+    ]
 
 
 def _lower_hand(enrolment: Enrolment, step_key: str) -> None:

@@ -140,7 +140,7 @@ def test_feedback_on_a_step_stands_on_its_page(
         leader, student, cohort, text="Read it again.", enrolment=enrolment, step_key="hello"
     )
     told = Notification.objects.get(user=student)
-    assert told.params == {"name": "The step hello"}
+    assert told.params == {"titles": {"en": "The step hello", "ja": "ステップhello"}}
     page = client_of(student).get(told.path.partition("#")[0]).content.decode()
     assert "Read it again." in page
     told.refresh_from_db()

@@ -9,11 +9,13 @@ from django.shortcuts import redirect, render
 from django.utils.translation import get_language
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.notifications import mark_seen
 from common.errors import ConflictError, NotFoundError
 from common.http import AuthenticatedRequest
 from courses.selectors.pages import catalogue, entry_of, step_rows
 from courses.selectors.progress import get_course
 from courses.services.enrolling import begin_course
+from courses.services.telling import due_subject
 from courses.starter import DEFAULT_LANGUAGE
 
 
@@ -39,6 +41,8 @@ def course_detail(request: AuthenticatedRequest, slug: str) -> HttpResponse:
     if entry is None:
         raise Http404
     language = page_language()
+    if entry.taken is not None:
+        mark_seen(request.user, subject=due_subject(entry.taken.pk))
     context = {
         "entry": entry,
         "outcomes": entry.content.about.outcomes.texts(language),

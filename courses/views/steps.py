@@ -23,9 +23,10 @@ from courses.selectors.helping import shown_help
 from courses.selectors.pages import StepPage, shown_checks, step_page
 from courses.selectors.progress import get_enrolment, standing_of
 from courses.services.answering import answer_quiz, write_reflection
-from courses.services.feedback import mark_read, step_subject
+from courses.services.feedback import mark_read
 from courses.services.hinting import open_hint
 from courses.services.reading import BEAT_SECONDS, beat, open_step
+from courses.services.telling import step_subject
 from courses.views.catalogue import page_language
 
 
