@@ -17,10 +17,12 @@ from django.views.decorators.http import require_http_methods
 from common.errors import ConflictError, InvalidInputError, NotFoundError
 from common.http import AuthenticatedRequest
 from courses.forms.grading import EXEMPT, POINTS, TAKE_BACK, GradeForm
+from courses.instructor.feedback import feedback_context
 from courses.instructor.frame import Classroom, for_leaders, for_reviewers, render_page
 from courses.instructor.gradebook import TAB
 from courses.models import ScoreEvent
-from courses.selectors.names import name_of
+from courses.selectors.feedback import given_on_step
+from courses.selectors.names import shown_names
 from courses.selectors.step_record import StepRecord, find_student_enrolment, step_record
 from courses.services import grading
 from courses.wording.grades import STANDINGS, points_of
@@ -35,18 +37,18 @@ def grade(request: AuthenticatedRequest, **kwargs: Any) -> HttpResponseBase:
 def _look(
     request: AuthenticatedRequest, classroom: Classroom, enrolment_id: UUID, key: str
 ) -> HttpResponse:
-    record = _record(request, classroom, enrolment_id, key)
-    return _show(request, classroom, record, _form(record))
+    record = find_record(request, classroom, enrolment_id, key)
+    return show(request, classroom, record)
 
 
 @for_leaders
 def _decide(
     request: AuthenticatedRequest, classroom: Classroom, enrolment_id: UUID, key: str
 ) -> HttpResponse:
-    record = _record(request, classroom, enrolment_id, key)
+    record = find_record(request, classroom, enrolment_id, key)
     form = GradeForm(request.POST, max_points=record.step.weight, score=record.score)
     if not form.is_valid():
-        return _show(request, classroom, record, form, status=422)
+        return show(request, classroom, record, form, status=422)
     decision = grading.Decision(
         actor=request.user,
         cohort=classroom.cohort,
@@ -64,10 +66,10 @@ def _decide(
         return _overtaken(request, classroom, enrolment_id, key, error)
     except ConflictError as error:
         form.add_error("decision", str(error.message))
-        return _show(request, classroom, record, form, status=409)
+        return show(request, classroom, record, form, status=409)
     except InvalidInputError as error:
         form.add_error(None, str(error.message))
-        return _show(request, classroom, record, form, status=422)
+        return show(request, classroom, record, form, status=422)
     messages.success(request, sentence)
     return redirect(classroom.address("grade", enrolment_id, key))
 
@@ -84,7 +86,7 @@ def _acts(form: GradeForm) -> dict[str, tuple[Act, str]]:
     }
 
 
-def _record(
+def find_record(
     request: AuthenticatedRequest, classroom: Classroom, enrolment_id: UUID, key: str
 ) -> StepRecord:
     try:
@@ -111,34 +113,45 @@ def _overtaken(
     error: grading.OvertakenError,
 ) -> HttpResponse:
     """What was typed stays, and can be sent again now that the other's decision is seen."""
-    record = _record(request, classroom, enrolment_id, key)
+    record = find_record(request, classroom, enrolment_id, key)
     data = request.POST.copy()
     data["seen"] = str(record.score.newest_id or "")
     form = _form(record, data)
     form.is_valid()
     notice = {"text": str(error.message), "event": error.event}
-    return _show(request, classroom, record, form, status=409, overtaken=notice)
+    return show(request, classroom, record, form, status=409, overtaken=notice)
 
 
-def _show(
+def show(
     request: AuthenticatedRequest,
     classroom: Classroom,
     record: StepRecord,
-    form: GradeForm,
+    form: GradeForm | None = None,
     *,
     status: int = 200,
     overtaken: dict[str, Any] | None = None,
+    unsent: dict[str, Any] | None = None,
 ) -> HttpResponse:
-    user = record.enrolment.user
+    """
+    Args:
+        unsent: feedback that could not be used, and why.
+    """
+    enrolment, key = record.enrolment, record.step.key
+    names = shown_names(classroom.cohort, is_projected=classroom.is_projected)
     context = {
         "record": record,
-        "student": name_of(user, classroom.cohort, is_projected=classroom.is_projected),
+        "student": names[enrolment.user_id],
         "state": STANDINGS[record.item.standing],
         "points": points_of(record.score.points, record.step.weight),
-        "form": form,
+        "form": form or _form(record),
         "overtaken": overtaken,
-        "back_address": classroom.address("gradebook_course", record.enrolment.course.slug),
-        "address": classroom.address("grade", record.enrolment.pk, record.step.key),
+        "back_address": classroom.address("gradebook_course", enrolment.course.slug),
+        "address": classroom.address("grade", enrolment.pk, key),
+        **feedback_context(
+            given_on_step(request.user, enrolment, key, names),
+            classroom.address("grade_feedback", enrolment.pk, key),
+            **(unsent or {}),
+        ),
     }
     return render_page(request, classroom, TAB, context, template="grade", status=status)
 

@@ -14,13 +14,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from common.errors import ConflictError, DomainError, InvalidInputError, NotFoundError
 from common.http import AuthenticatedRequest
+from courses.instructor.feedback import feedback_context
 from courses.instructor.frame import Classroom, for_leaders, for_reviewers, render_page
 from courses.instructor.runs import run_address
 from courses.models import PinnedJob
 from courses.selectors.feedback import given_on_job
 from courses.selectors.runs import OwnerNames, job_of_cohort
 from courses.services.class_jobs import MAX_NOTE_CHARACTERS, pin_job, requeue_job, unpin_job
-from courses.services.feedback import MAX_CHARACTERS, delete_feedback, give_feedback
+from courses.services.feedback import delete_feedback, give_feedback
 from training.curves.choices import curve_choices
 from training.curves.view import CurveView
 from training.diagnosis.page import without_experiments
@@ -92,8 +93,8 @@ def run_feedback(request: AuthenticatedRequest, classroom: Classroom, job_id: UU
     try:
         give_feedback(request.user, job.owner, classroom.cohort, text=text, job_id=job.pk)
     except InvalidInputError as error:
-        return _show(request, classroom, job, text=text, text_faults=_sentences(error))
-    messages.success(request, _("The student is told and reads it on the page of the job."))
+        return _show(request, classroom, job, unsent={"text": text, "fault": error})
+    messages.success(request, _("The student is told of the feedback."))
     return redirect(f"{run_address(classroom, job)}#feedback")
 
 
@@ -123,11 +124,16 @@ def _sentences(error: InvalidInputError) -> list[str]:
 
 
 def _show(
-    request: AuthenticatedRequest, classroom: Classroom, job: TrainingJob, **typed: Any
+    request: AuthenticatedRequest,
+    classroom: Classroom,
+    job: TrainingJob,
+    *,
+    unsent: dict[str, Any] | None = None,
+    **typed: Any,
 ) -> HttpResponse:
     """
     Args:
-        typed: what a form could not use, and why.
+        unsent: feedback that could not be used, and why; typed: the same of the note of an example.
     """
     view = CurveView.from_query(request.GET).changed(is_projector=False)
     names = OwnerNames.of(classroom.cohort, is_projected=classroom.is_projected)
@@ -139,10 +145,13 @@ def _show(
         "setting_groups": setting_groups(job),
         "pinned": pinned,
         "note": pinned.note if pinned else "",
-        "feedback": given_on_job(request.user, classroom.cohort, job.pk, names.by_user),
+        **feedback_context(
+            given_on_job(request.user, classroom.cohort, job.pk, names.by_user),
+            classroom.address("run_feedback", job.pk),
+            **(unsent or {}),
+        ),
         "is_completed": job.status == TrainingJob.Status.COMPLETED,
         "can_requeue": job.can_resume,
-        "most_characters": MAX_CHARACTERS,
         "most_note_characters": MAX_NOTE_CHARACTERS,
     }
     context = without_experiments(context) | typed
@@ -153,7 +162,7 @@ def _show(
         context,
         template="run",
         partial="run-live",
-        status=422 if typed else 200,
+        status=422 if typed or unsent else 200,
     )
 
 

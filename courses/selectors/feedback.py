@@ -48,6 +48,13 @@ def given_on_job(
     return _shown(Feedback.objects.filter(cohort=cohort, job_id=job_id), reader, names)
 
 
+def given_on_step(
+    reader: User, enrolment: Enrolment, step_key: str, names: Mapping[int, str]
+) -> list[ShownFeedback]:
+    """What leaders wrote about a step of a student's course; names as for a job."""
+    return _shown(Feedback.objects.filter(enrolment=enrolment, step_key=step_key), reader, names)
+
+
 def _shown(
     entries: QuerySet[Feedback], reader: User, names: Mapping[int, str] | None = None
 ) -> list[ShownFeedback]:

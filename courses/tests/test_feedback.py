@@ -148,6 +148,37 @@ def test_feedback_on_a_step_stands_on_its_page(
     assert Feedback.objects.get().read_at is not None
 
 
+def test_feedback_on_a_step_is_written_in_the_gradebook(
+    cohort: Cohort, leader: User, student: User, enrolment: Enrolment, client_of: Sign
+) -> None:
+    cell = reverse("classroom:grade", args=[cohort.pk, enrolment.pk, "hello"])
+    send = reverse("classroom:grade_feedback", args=[cohort.pk, enrolment.pk, "hello"])
+    client = client_of(leader)
+    assert f'action="{send}"' in client.get(cell).content.decode()
+    refused = client.post(send, {"text": "x" * (MAX_CHARACTERS + 1)})
+    assert refused.status_code == 422
+    assert "x" * 50 in refused.content.decode()
+    sent = client.post(f"{send}?projected=1", {"text": "Read <b>it</b> again."})
+    assert sent.url == f"{cell}?projected=1"
+    entry = Feedback.objects.get()
+    assert (entry.student, entry.step_key, entry.enrolment) == (student, "hello", enrolment)
+    assert Notification.objects.get(user=student).kind == "feedback_given"
+    page = client.get(cell).content.decode()
+    assert "Read &lt;b&gt;it&lt;/b&gt; again." in page
+    assert "not read yet" in page
+    remove = reverse(
+        "classroom:grade_feedback_delete", args=[cohort.pk, enrolment.pk, "hello", entry.pk]
+    )
+    assert f'action="{remove}"' in page
+    observer = make_person("olga")
+    Membership.objects.create(cohort=cohort, user=observer, role=Membership.Role.OBSERVER)
+    assert client_of(observer).post(send, {"text": "x"}).status_code == 403
+    assert client_of(student).post(send, {"text": "x"}).status_code == 404
+    assert client.post(remove).url == cell
+    assert client.post(remove).status_code == 404
+    assert not Feedback.objects.exists()
+
+
 def test_feedback_on_a_step_is_checked(
     cohort: Cohort, leader: User, student: User, other_student: User, enrolment: Enrolment
 ) -> None:
