@@ -6,15 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Field, Router, Schema, Status
+from ninja import Field, Schema, Status
 
 from common.api import ERROR_RESPONSES, current_user
+from courses.api.router import router
 from courses.models import HelpRequest
 from courses.selectors.helping import place_of
 from courses.selectors.progress import get_enrolment
 from courses.services.helping import raise_hand, take_back
-
-router = Router(tags=["courses"])
 
 
 class HelpInput(Schema):

@@ -1,37 +1,28 @@
-"""API calls about courses: what there is, how far people are, and what each step asks for."""
+"""API calls about courses: what there is, how far the caller is, and what each step asks for."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.translation import get_language
-from ninja import Router, Schema, Status
+from ninja import Schema, Status
 
 from accounts.models import User
 from common.api import ERROR_RESPONSES, current_user
+from courses.api.router import router
 from courses.catalogue.schema import Step
 from courses.execution.verifying import verify_step
-from courses.helping_api import router as helping_router
-from courses.models import Certificate, Enrolment
-from courses.selectors.certificates import certificates_of, validity_of
-from courses.selectors.cohorts import led_cohort, members_standing
+from courses.models import Enrolment
 from courses.selectors.pages import CatalogueEntry, catalogue, shown_checks, step_rows
+from courses.selectors.pinned import reading_language
 from courses.selectors.progress import (
-    CourseStanding,
     StepStanding,
     get_course,
     get_enrolment,
     standing_of,
 )
 from courses.services.enrolling import begin_course
-from courses.starter import DEFAULT_LANGUAGE
-
-router = Router(tags=["courses"])
-router.add_router("", helping_router)
 
 
 class CheckSchema(Schema):
@@ -79,38 +70,11 @@ class CourseDetailSchema(CourseSchema):
     steps: list[StepSchema]
 
 
-class MemberSchema(Schema):
-    """One student of a cohort in one course."""
-
-    user_id: int
-    name: str
-    course: str
-    percent: int
-    current_step: str | None
-    states: dict[str, str]
-    completed_at: datetime | None
-
-
-class CertificateSchema(Schema):
-    """That the caller completed a course; validity is valid, revoked or altered."""
-
-    id: UUID
-    course: str
-    version: int
-    name: str
-    validity: str
-    path: str
-    digest: str
-    issued_at: datetime
-    revoked_at: datetime | None
-    revoked_reason: str
-
-
 @router.get(
     "/courses", response={200: list[CourseSchema]} | ERROR_RESPONSES, summary="Courses on offer"
 )
 def list_courses(request: HttpRequest) -> list[dict[str, Any]]:
-    return [_course(entry) for entry in catalogue(current_user(request), _language())]
+    return [_course(entry) for entry in catalogue(current_user(request), reading_language())]
 
 
 @router.get(
@@ -153,33 +117,13 @@ def step_check(request: HttpRequest, slug: str, key: str) -> dict[str, Any]:
 )
 def my_progress(request: HttpRequest) -> list[dict[str, Any]]:
     user = current_user(request)
-    begun = [entry for entry in catalogue(user, _language()) if entry.standing is not None]
+    begun = [entry for entry in catalogue(user, reading_language()) if entry.standing is not None]
     return [_course(entry) | {"steps": _steps(entry)} for entry in begun]
-
-
-@router.get(
-    "/me/certificates",
-    response={200: list[CertificateSchema]} | ERROR_RESPONSES,
-    summary="Certificates of the caller",
-)
-def my_certificates(request: HttpRequest) -> list[dict[str, Any]]:
-    """Each stands at /certificates/<id>/ for everybody, and all of it at /certificates/<id>.json."""
-    return [_certificate(row) for row in certificates_of(current_user(request))]
-
-
-@router.get(
-    "/cohorts/{uuid:cohort_id}/progress",
-    response={200: list[MemberSchema]} | ERROR_RESPONSES,
-    summary="How far the students of a cohort are, for those who lead it",
-)
-def cohort_progress(request: HttpRequest, cohort_id: UUID) -> list[dict[str, Any]]:
-    cohort = led_cohort(current_user(request), cohort_id)
-    return [_member(standing) for standing in members_standing(cohort)]
 
 
 def _detail(user: User, slug: str) -> dict[str, Any]:
     course = get_course(user, slug)
-    entry = next(entry for entry in catalogue(user, _language()) if entry.course == course)
+    entry = next(entry for entry in catalogue(user, reading_language()) if entry.course == course)
     return _course(entry) | {"steps": _steps(entry)}
 
 
@@ -208,7 +152,7 @@ def _course(entry: CatalogueEntry) -> dict[str, Any]:
 def _steps(entry: CatalogueEntry) -> list[dict[str, Any]]:
     if entry.standing is not None:
         return [_step(entry.standing.enrolment, item) for item in entry.standing.steps]
-    rows = step_rows(entry.content, None, _language())
+    rows = step_rows(entry.content, None, reading_language())
     return [
         _plain(step) | {"title": row.title, "state": row.standing.value}
         for step, row in zip(entry.content.steps, rows, strict=True)
@@ -216,7 +160,7 @@ def _steps(entry: CatalogueEntry) -> list[dict[str, Any]]:
 
 
 def _step(enrolment: Enrolment, item: StepStanding) -> dict[str, Any]:
-    language = _language()
+    language = reading_language()
     stored = item.progress.checks if item.progress else {}
     checks = shown_checks(enrolment, item, language) if item.is_open else []
     return _plain(item.step) | {
@@ -247,35 +191,3 @@ def _plain(step: Step) -> dict[str, Any]:
         "minutes": step.minutes,
         "required": step.required,
     }
-
-
-def _member(standing: CourseStanding) -> dict[str, Any]:
-    enrolment, following = standing.enrolment, standing.next_step
-    return {
-        "user_id": enrolment.user_id,
-        "name": str(enrolment.user),
-        "course": enrolment.course.slug,
-        "percent": standing.percent,
-        "current_step": following.step.key if following else None,
-        "states": {item.step.key: item.standing.value for item in standing.steps},
-        "completed_at": enrolment.completed_at,
-    }
-
-
-def _certificate(certificate: Certificate) -> dict[str, Any]:
-    return {
-        "id": certificate.pk,
-        "course": certificate.version.course.slug,
-        "version": certificate.version.number,
-        "name": certificate.name,
-        "validity": validity_of(certificate).value,
-        "path": reverse("certificates:certificate", args=[certificate.pk]),
-        "digest": certificate.digest,
-        "issued_at": certificate.issued_at,
-        "revoked_at": certificate.revoked_at,
-        "revoked_reason": certificate.revoked_reason,
-    }
-
-
-def _language() -> str:
-    return get_language() or DEFAULT_LANGUAGE
