@@ -6,19 +6,16 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.files.storage import default_storage
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.forms import ErasureForm
-from accounts.models import DataRequest
 from accounts.privacy.asking import ask_erasure, ask_export, cancel_own_request
-from accounts.privacy.download import ArchiveResponse
-from accounts.privacy.page import archive_of, page_context
+from accounts.privacy.download import archive_response
+from accounts.privacy.page import page_context
 from common import rate_limit
 from common.errors import ConflictError, DiskFullError, NotFoundError, TooManyRequestsError
 from common.http import AuthenticatedRequest
@@ -92,15 +89,10 @@ def data_cancel(request: AuthenticatedRequest, request_id: UUID) -> HttpResponse
 @login_required
 @require_safe
 def data_download(request: AuthenticatedRequest, request_id: UUID) -> HttpResponseBase:
-    found = DataRequest.objects.filter(pk=request_id, person=request.user).first()
-    path = archive_of(found) if found else ""
-    if not path or not default_storage.exists(path):
-        raise Http404(
-            _("There is no such archive, or it was removed after 7 days. Ask for a new one.")
-        )
-    stream = default_storage.open(path, "rb")
-    day = timezone.localtime().date().isoformat()
-    return ArchiveResponse(stream, f"llmlora-{request.user.username}-{day}.zip")
+    try:
+        return archive_response(request.user, request_id)
+    except NotFoundError as error:
+        raise Http404(error.message) from error
 
 
 def _page(request: AuthenticatedRequest, form: ErasureForm, *, status: int = 200) -> HttpResponse:

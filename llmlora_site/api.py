@@ -13,7 +13,7 @@ from ninja.openapi.docs import DocsBase
 from ninja.parser import Parser
 from ninja.renderers import JSONRenderer
 
-from accounts.api import cohorts_router, notifications_router
+from accounts.api import cohorts_router, data_router, notifications_router
 from accounts.api import router as accounts_router
 from chat.api import router as chat_router
 from common import strict_json
@@ -82,6 +82,7 @@ api.add_router("", health_router)
 api.add_router("", courses_router)
 api.add_router("/auth", accounts_router)
 api.add_router("", cohorts_router)
+api.add_router("/me", data_router)
 api.add_router("/notifications", notifications_router)
 api.add_router("/models", models_router)
 api.add_router("/datasets", datasets_router)

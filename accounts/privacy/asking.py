@@ -49,6 +49,22 @@ def ask_export(person: User) -> DataRequest:
     return request
 
 
+def exports_of(person: User) -> QuerySet[DataRequest]:
+    """What the person asked to have, the newest first."""
+    return DataRequest.objects.filter(person=person, kind=Kind.EXPORT)
+
+
+def get_export(person: User, export_id: UUID) -> DataRequest:
+    """
+    Raises:
+        NotFoundError: the person asked for none with this id.
+    """
+    found = exports_of(person).filter(pk=export_id).first()
+    if found is None:
+        raise NotFoundError(_("There is no such request."))
+    return found
+
+
 def ask_erasure(person: User) -> DataRequest:
     """The person's own wish; it begins after a week, in which it can be taken back.
 

@@ -39,7 +39,10 @@ def page_context(person: User) -> dict[str, Any]:
     running = [request for request in requests if request.state in DataRequest.OPEN]
     return {
         "kept": kept_data(),
-        "requests": [_shown(request) for request in requests],
+        "requests": [
+            ShownRequest(request, can_be_cancelled(request), kept_until(request))
+            for request in requests
+        ],
         "is_export_open": any(request.kind == Kind.EXPORT for request in running),
         "erasure": next((request for request in running if request.kind == Kind.ERASE), None),
     }
@@ -53,16 +56,8 @@ def kept_data() -> list[tuple[str, list[str]]]:
     ]
 
 
-def archive_of(request: DataRequest) -> str:
-    """Where the archive lies in storage; empty where there is none, or not any more."""
-    return request.path if _kept_until(request) else ""
-
-
-def _shown(request: DataRequest) -> ShownRequest:
-    return ShownRequest(request, can_be_cancelled(request), _kept_until(request))
-
-
-def _kept_until(request: DataRequest) -> datetime | None:
+def kept_until(request: DataRequest) -> datetime | None:
+    """Until when its archive can be downloaded; None where there is none, or not any more."""
     if request.state != State.DONE or not request.path or request.finished_at is None:
         return None
     until = request.finished_at + KEPT_FOR

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Schema, Status
+from ninja import Field, Schema, Status
 
 from accounts.models import User
 from common.api import ERROR_RESPONSES, current_user
@@ -59,6 +59,11 @@ class CourseSchema(Schema):
     summary: str
     minutes: int
     step_count: int
+    release_at: datetime | None = Field(
+        None, description="When it opens for the caller's class; null: it is open"
+    )
+    due_at: datetime | None = Field(None, description="For the caller; null: never")
+    is_due_own: bool = Field(False, description="Whether the date was given to the caller alone")
     version: int | None = None
     percent: int | None = None
     next_step: str | None = None
@@ -136,6 +141,9 @@ def _course(entry: CatalogueEntry) -> dict[str, Any]:
         "summary": entry.summary,
         "minutes": about.minutes,
         "step_count": len(entry.content.steps),
+        "release_at": entry.taken.release_at if entry.taken else None,
+        "due_at": entry.due.at if entry.due else None,
+        "is_due_own": entry.due.is_own if entry.due else False,
     }
     if standing is not None:
         following = standing.next_step

@@ -8,6 +8,7 @@ from datetime import datetime, tzinfo
 from enum import StrEnum
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Membership
@@ -94,6 +95,12 @@ def without_own_date(taken: CohortCourse) -> list[int]:
     students = Membership.objects.filter(cohort=taken.cohort_id, role=Membership.Role.STUDENT)
     own = DueOverride.objects.filter(cohort_course=taken)
     return list(students.exclude(user__in=own.values("user")).values_list("user_id", flat=True))
+
+
+def own_dates(taken: CohortCourse) -> QuerySet[DueOverride]:
+    """Of single students, the earliest first."""
+    own = DueOverride.objects.filter(cohort_course=taken)
+    return own.select_related("user", "granted_by").order_by("due_at", "user_id")
 
 
 def due_of(enrolment: Enrolment) -> Due | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 from django.db.models import QuerySet
 from django.utils.translation import get_language
@@ -23,6 +24,11 @@ class PinnedCourse:
     row: CohortCourse
     content: CourseContent
 
+    @classmethod
+    def of(cls, row: CohortCourse) -> Self:
+        """In no query but for the first reader of a version."""
+        return cls(row, content_of(row.version_id))
+
     @property
     def slug(self) -> str:
         return self.row.course.slug
@@ -42,8 +48,9 @@ def step_title(step: Step) -> str:
 
 def pinned_courses(cohort: Cohort) -> list[PinnedCourse]:
     """In one query, and one more for the first reader of a version."""
-    rows = CohortCourse.objects.filter(cohort=cohort).select_related("course")
-    return [PinnedCourse(row, content_of(row.version_id)) for row in rows]
+    rows = CohortCourse.objects.filter(cohort=cohort)
+    rows = rows.select_related("cohort", "course", "version").defer("version__manifest")
+    return [PinnedCourse.of(row) for row in rows]
 
 
 def pinned_course(courses: list[PinnedCourse], slug: str) -> PinnedCourse:
