@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Iterator
 
 # A spreadsheet passes over spaces and apostrophes in front of a formula, and takes full-width signs for plain ones.
-_FORMULA = re.compile(r"[\s']*[=+\-@＝＋－＠]|[\t\r]")
+# What begins with an apostrophe already gets one more, so that taking one away always gives back what was written.
+_FORMULA = re.compile(r"[\s']*[=+\-@\t\r\n＝＋－＠]")
 
 
 def safe_cell(value: object) -> str:
@@ -18,6 +19,11 @@ def safe_cell(value: object) -> str:
     if isinstance(value, int | float):
         return text
     return f"'{text}" if _FORMULA.match(text) else text
+
+
+def plain_text(cell: str) -> str:
+    """What was made safe, as it was written."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def write_rows(rows: Iterable[Iterable[object]]) -> Iterator[bytes]:

@@ -19,7 +19,7 @@ from chat.prompt_sets.results import MEASURES, Results
 from chat.prompt_sets.table import Row, rows_of
 from common import strict_json
 from common.errors import Fault, InvalidInputError
-from datasets_app.versions.exporting import escape_cell
+from common.safe_csv import safe_cell
 
 FORMATS = ("csv", "json")
 MAX_FILE_NAME_CHARACTERS = 80
@@ -74,9 +74,9 @@ def as_csv(run: PromptRun, results: Results) -> bytes:
     for model in results["models"]:
         names = ("answer", *MEASURES, "status")
         columns += [f"{model['name']}: {name}" for name in names]
-    table.writerow(map(escape_cell, columns))
+    table.writerow(map(safe_cell, columns))
     for row in rows_of(run, results, answer_texts(run)):
-        table.writerow(map(escape_cell, _cells(row)))
+        table.writerow(map(safe_cell, _cells(row)))
     return codecs.BOM_UTF8 + text.getvalue().encode("utf-8", "replace")
 
 

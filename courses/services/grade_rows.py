@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from common.errors import InvalidInputError
-from datasets_app.versions.exporting import unescape_cell
+from common.safe_csv import plain_text
 
 MAX_BYTES = 1024 * 1024
 MAX_ROWS = 5000
@@ -79,7 +79,7 @@ def _rows(text: str) -> Iterator[GivenRow]:
     places = _places(next(reader, []))
     for cells in reader:
         if any(cell.strip() for cell in cells):
-            values = [unescape_cell(_cell(cells, places[name])).strip() for name in COLUMNS]
+            values = [plain_text(_cell(cells, places[name])).strip() for name in COLUMNS]
             yield GivenRow(reader.line_num, *values)
 
 

@@ -13,13 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import ConflictError
+from common.safe_csv import plain_text, safe_cell
 from datasets_app.versions.exporting import (
     MAX_COLUMNS,
     csv_columns,
     csv_pieces,
-    escape_cell,
     find_shape,
-    unescape_cell,
     write_parquet,
 )
 
@@ -46,14 +45,14 @@ def read_parquet(records: list[dict[str, Any]], *, are_chats: bool = False) -> p
 
 @given(TEXTS)
 def test_no_cell_begins_like_a_formula(text: str) -> None:
-    escaped = escape_cell(text)
+    escaped = safe_cell(text)
     assert not escaped.startswith(TRIGGERS)
     assert not escaped.lstrip().startswith(TRIGGERS)
 
 
 @given(TEXTS)
 def test_every_text_comes_back(text: str) -> None:
-    assert unescape_cell(escape_cell(text)) == text
+    assert plain_text(safe_cell(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -61,21 +60,19 @@ def test_every_text_comes_back(text: str) -> None:
     ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\nx", "  =1", "\u3000＝1", "＋1", "－1", "＠x"],
 )
 def test_formulas_get_an_apostrophe(text: str) -> None:
-    assert escape_cell(text) == f"'{text}"
+    assert safe_cell(text) == f"'{text}"
 
 
 @pytest.mark.parametrize("text", ["", "a=b", "1-2", "名前", "'quoted'", " plain"])
 def test_other_texts_stay_as_they_are(text: str) -> None:
-    assert escape_cell(text) == text
+    assert safe_cell(text) == text
 
 
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=5))
 def test_a_csv_file_holds_every_text(pairs: list[tuple[str, str]]) -> None:
     records = [{"instruction": one, "output": two} for one, two in pairs]
     rows = read_csv(records)
-    assert [
-        (unescape_cell(row["instruction"]), unescape_cell(row["output"])) for row in rows
-    ] == pairs
+    assert [(plain_text(row["instruction"]), plain_text(row["output"])) for row in rows] == pairs
 
 
 def test_csv_quotes_every_cell_and_names_columns_in_our_order() -> None:

@@ -6,7 +6,6 @@ import codecs
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -15,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 from django.utils.translation import gettext as _
 
 from common.errors import ConflictError
+from common.safe_csv import safe_cell
 
 if TYPE_CHECKING:
     import pyarrow
@@ -27,22 +27,9 @@ PIECE_CHARACTERS = 64 * 1024
 MESSAGES = "messages"
 _FIRST_COLUMNS = (MESSAGES, "instruction", "input", "output", "system", "prompt", "completion")
 _FIRST_MESSAGE_FIELDS = ("role", "content")
-# A spreadsheet takes such a cell for a formula, also behind spaces and in full width. Apostrophes that stand in front
-# of one already get one more, so that taking one away always gives back what was written.
-_FORMULA = re.compile(r"'*\s*[=+\-@\t\r\n＝＋－＠]")
 
 Kind = Literal["text", "integer", "number", "flag", "pairs", "json"]
 _LARGEST_INTEGER = 2**63
-
-
-def escape_cell(text: str) -> str:
-    """The text as no spreadsheet runs it: with an apostrophe in front of what would be a formula."""
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-def unescape_cell(text: str) -> str:
-    """What was escaped, as it was written."""
-    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +83,10 @@ def csv_pieces(records: Iterable[dict[str, Any]], columns: list[str]) -> Iterato
     """A CSV file in UTF-8 with the mark by which Excel knows it, every cell quoted and no formula among them."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, quoting=csv.QUOTE_ALL)
-    writer.writerow(escape_cell(name) for name in columns)
+    writer.writerow(safe_cell(name) for name in columns)
     yield codecs.BOM_UTF8
     for record in records:
-        writer.writerow(escape_cell(_cell(record.get(name))) for name in columns)
+        writer.writerow(safe_cell(_cell(record.get(name))) for name in columns)
         if buffer.tell() >= PIECE_CHARACTERS:
             yield _taken(buffer)
     yield _taken(buffer)
