@@ -37,16 +37,16 @@ from courses.models import Course, CourseVersion
 from courses.selectors.class_content import (
     ClassCourse,
     class_course,
-    class_zone,
     may_change_content,
 )
+from courses.selectors.class_time import zone_of
+from courses.selectors.pinned import reading_language
 from courses.services.class_content import (
     add_course,
     pin_version,
     remove_course,
     set_dates,
 )
-from courses.views.catalogue import page_language
 from courses.wording.versions import moved_sentence
 
 TAB = "content"
@@ -78,7 +78,7 @@ def content(request: AuthenticatedRequest, classroom: Classroom) -> HttpResponse
 @require_POST
 @for_instructors
 def content_add(request: AuthenticatedRequest, classroom: Classroom) -> HttpResponse:
-    form = add_form(classroom, request.user, page_language(), request.POST)
+    form = add_form(classroom, request.user, reading_language(), request.POST)
     if not form.is_valid():
         return _list(request, classroom, form=form, status=422)
     course = Course.objects.get(slug=form.cleaned_data["course"])
@@ -101,7 +101,7 @@ def content_course(request: AuthenticatedRequest, classroom: Classroom, slug: st
 @for_instructors
 def content_dates(request: AuthenticatedRequest, classroom: Classroom, slug: str) -> HttpResponse:
     entry = _found(classroom, slug)
-    with timezone.override(class_zone(classroom.cohort)):
+    with timezone.override(zone_of(classroom.cohort)):
         form = CourseDatesForm(request.POST)
         if not form.is_valid():
             return _course(request, classroom, entry, form=form, status=422)
@@ -168,11 +168,11 @@ def _list(
     form: AddCourseForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    language = page_language()
+    language = reading_language()
     form = form or add_form(classroom, request.user, language)
     context = list_context(classroom, request.user, language, form)
     context["query"] = _query(classroom)
-    with timezone.override(class_zone(classroom.cohort)):
+    with timezone.override(zone_of(classroom.cohort)):
         return render_page(request, classroom, TAB, context, status=status)
 
 
@@ -191,13 +191,13 @@ def _course(
         classroom,
         entry,
         other,
-        language=page_language(),
+        language=reading_language(),
         step_key=request.GET.get("step", ""),
         text_language=_chosen_language(request, "text"),
     )
     context["query"] = _query(classroom)
     context["can_change"] = may_change_content(request.user, classroom.cohort)
-    with timezone.override(class_zone(classroom.cohort)):
+    with timezone.override(zone_of(classroom.cohort)):
         context["form"] = form or CourseDatesForm(
             initial={"release_at": entry.row.release_at, "due_at": entry.row.due_at}
         )
@@ -208,7 +208,7 @@ def _course(
 
 def _found(classroom: Classroom, slug: str) -> ClassCourse:
     try:
-        return class_course(classroom.cohort, slug, page_language())
+        return class_course(classroom.cohort, slug, reading_language())
     except NotFoundError as error:
         raise Http404(error.message) from error
 
@@ -221,7 +221,7 @@ def _version(entry: ClassCourse, number: str) -> CourseVersion:
 
 
 def _chosen_language(request: HttpRequest, name: str) -> str:
-    chosen = request.GET.get(name, "") or page_language()
+    chosen = request.GET.get(name, "") or reading_language()
     return "ja" if chosen.startswith("ja") else "en"
 
 

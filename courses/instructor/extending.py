@@ -22,9 +22,9 @@ from courses.instructor.roster_forms import ExtensionForm
 from courses.instructor.roster_frame import show
 from courses.selectors.class_time import zone_of
 from courses.selectors.due import Due, DueDates
-from courses.selectors.roster import TakenCourse, students_of, taken_courses
+from courses.selectors.pinned import PinnedCourse, pinned_courses
+from courses.selectors.roster import students_of
 from courses.services.extending import extend_due, reset_due
-from courses.views.catalogue import page_language
 
 # The database has no room for longer ones.
 _ID = re.compile(r"[0-9]{1,18}")
@@ -43,7 +43,7 @@ class ChosenStudent:
 @require_http_methods(["GET", "HEAD", "POST"])
 def roster_due(request: AuthenticatedRequest, classroom: Classroom) -> HttpResponse:
     cohort = classroom.cohort
-    courses = taken_courses(cohort, page_language())
+    courses = pinned_courses(cohort)
     ids = _ids(request.POST if request.method == "POST" else request.GET)
     form = ExtensionForm(request.POST or None, courses=courses, zone=zone_of(cohort))
     if request.method != "POST":
@@ -86,14 +86,14 @@ def _extend(
 def roster_due_reset(request: AuthenticatedRequest, classroom: Classroom) -> HttpResponse:
     """The date of the class holds again for the students that are chosen."""
     cohort = classroom.cohort
-    courses = {str(course.pinned.pk): course for course in taken_courses(cohort, page_language())}
+    courses = {str(course.row.pk): course for course in pinned_courses(cohort)}
     course = courses.get(request.POST.get("course", ""))
     ids = _ids(request.POST)
     if course is None or not ids:
         messages.warning(request, _("Nothing was changed: choose students and a course first."))
         return redirect("classroom:roster", cohort.pk)
     with refusals_answered(request):
-        changed = reset_due(request.user, cohort, course.pinned.pk, ids)
+        changed = reset_due(request.user, cohort, course.row.pk, ids)
         sentence = ngettext(
             "%(count)d student has the due date of the class again.",
             "%(count)d students have the due date of the class again.",
@@ -106,7 +106,7 @@ def roster_due_reset(request: AuthenticatedRequest, classroom: Classroom) -> Htt
 def _page(
     request: AuthenticatedRequest,
     classroom: Classroom,
-    courses: list[TakenCourse],
+    courses: list[PinnedCourse],
     ids: list[int],
     form: ExtensionForm,
     *,
@@ -121,14 +121,14 @@ def _page(
 
 
 def _chosen(
-    classroom: Classroom, courses: list[TakenCourse], ids: list[int]
+    classroom: Classroom, courses: list[PinnedCourse], ids: list[int]
 ) -> list[ChosenStudent]:
-    dates = DueDates([course.pinned for course in courses], ids)
+    dates = DueDates([course.row for course in courses], ids)
     return [
         ChosenStudent(
             member.user_id,
             str(member.user),
-            tuple(dates.of(course.pinned.pk, member.user_id) for course in courses),
+            tuple(dates.of(course.row.pk, member.user_id) for course in courses),
         )
         for member in students_of(classroom.cohort, ids)
     ]

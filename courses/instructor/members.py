@@ -19,9 +19,9 @@ from courses.instructor.frame import Classroom, for_leaders, for_reviewers
 from courses.instructor.refusals import refusals_answered
 from courses.instructor.roster_frame import show
 from courses.selectors.names import shown_names
-from courses.selectors.roster import get_member, rows_of, taken_courses
+from courses.selectors.pinned import pinned_courses
+from courses.selectors.roster import get_member, rows_of
 from courses.services.members import change_role, remove_member
-from courses.views.catalogue import page_language
 
 
 @for_reviewers
@@ -81,7 +81,7 @@ def _page(
     found = get_member(classroom.cohort, member_id)
     if found is None:
         raise Http404(_("Nobody in this class has this address."))
-    courses = taken_courses(classroom.cohort, page_language())
+    courses = pinned_courses(classroom.cohort)
     names = shown_names(classroom.cohort, is_projected=classroom.is_projected)
     (row,) = rows_of(classroom.cohort, courses, [found], names)
     context = {

@@ -11,17 +11,16 @@ from typing import Any
 
 from django.template.loader import get_template, render_to_string
 from django.utils.html import format_html_join
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from accounts.models import Cohort
 from courses.instructor.live_view import LiveView
-from courses.models import CohortCourse, HelpRequest
-from courses.selectors.classwork import CourseWork, pinned_courses, read_classwork
+from courses.models import HelpRequest
+from courses.selectors.classwork import CourseWork, newest_first, read_classwork
 from courses.selectors.content import content_of
 from courses.selectors.live import CellState, live_grid, newest_request
 from courses.selectors.needs import Need, needs_of, waiting_for_device
-from courses.starter import DEFAULT_LANGUAGE
+from courses.selectors.pinned import PinnedCourse, pinned_courses, reading_language
 from courses.wording.cells import cell_label
 from courses.wording.minutes import span_words
 from courses.wording.needs import device_words, trouble_sentences
@@ -73,19 +72,19 @@ def render_pieces(page: str, cohort: Cohort, view: LiveView, *, can_lead: bool) 
     }
 
 
-def chosen_course(pinned: Sequence[CohortCourse], slug: str) -> CohortCourse | None:
+def chosen_course(courses: Sequence[PinnedCourse], slug: str) -> PinnedCourse | None:
     """The course that the address names, else that with the newest activity."""
-    named = (row for row in pinned if row.course.slug == slug)
-    return next(named, pinned[0] if pinned else None)
+    named = (course for course in courses if course.slug == slug)
+    return next(named, courses[0] if courses else None)
 
 
 def _live(cohort: Cohort, view: LiveView) -> dict[str, Any]:
-    pinned = pinned_courses(cohort)
+    pinned = newest_first(cohort, pinned_courses(cohort))
     chosen = chosen_course(pinned, view.course)
     if chosen is None:
         return {"grid": None, "courses": [], "news": ""}
-    (course,) = read_classwork(cohort, [chosen], is_projected=view.is_projected)
-    grid = live_grid(course, _language(), sort=view.sort, show=view.show)
+    (course,) = read_classwork(cohort, [chosen.row], is_projected=view.is_projected)
+    grid = live_grid(course, reading_language(), sort=view.sort, show=view.show)
     drawn = _drawn_cells()
     rows = [
         {
@@ -98,7 +97,7 @@ def _live(cohort: Cohort, view: LiveView) -> dict[str, Any]:
         }
         for row in grid.rows
     ]
-    titles = [(row.course.slug, _title(row)) for row in pinned]
+    titles = [(item.slug, item.title) for item in pinned]
     return {"grid": grid, "rows": rows, "courses": titles, "news": _news(cohort, course)}
 
 
@@ -112,12 +111,13 @@ def _drawn_cells() -> dict[CellState, str]:
 
 
 def _needs(cohort: Cohort, view: LiveView) -> dict[str, Any]:
-    courses = read_classwork(cohort, pinned_courses(cohort), is_projected=view.is_projected)
+    pinned = newest_first(cohort, pinned_courses(cohort))
+    courses = read_classwork(cohort, [item.row for item in pinned], is_projected=view.is_projected)
     waits = [
         WaitRow(
             work.user_id,
             work.name,
-            _title(course.pinned),
+            _title(course),
             device_words(work.device) if work.device else _("a device is at work"),
         )
         for course, work in waiting_for_device(courses)
@@ -131,14 +131,14 @@ READS: dict[str, Callable[[Cohort, LiveView], dict[str, Any]]] = {"live": _live,
 
 
 def _need_row(need: Need, view: LiveView) -> NeedRow:
-    item, after, language = need.item, need.next_locked, _language()
+    item, after, language = need.item, need.next_locked, reading_language()
     assert item is not None
     assert need.work.course is not None
     # What a student wrote, and the names of their things, are not for a screen that everybody sees.
     may_quote = not view.is_projected
     return NeedRow(
         need=need,
-        course_title=_title(need.course.pinned),
+        course_title=_title(need.course),
         step_number=need.work.course.steps.index(item) + 1,
         step_title=item.step.text(language).title,
         since=span_words(need.course.now - need.since),
@@ -170,16 +170,12 @@ def _news(cohort: Cohort, course: CourseWork) -> str:
 
 def _step_title(request: HelpRequest) -> str:
     step = content_of(request.enrolment.version_id).step(request.step_key)
-    return step.text(_language()).title if step is not None else request.step_key
+    return step.text(reading_language()).title if step is not None else request.step_key
 
 
-def _title(pinned: CohortCourse) -> str:
-    return content_of(pinned.version_id).about.title.text(_language())
+def _title(course: CourseWork) -> str:
+    return course.content.about.title.text(reading_language())
 
 
 def _span(span: Any) -> str:
     return span_words(span) if span is not None else ""
-
-
-def _language() -> str:
-    return get_language() or DEFAULT_LANGUAGE

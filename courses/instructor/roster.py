@@ -27,9 +27,9 @@ from courses.instructor.refusals import refusals_answered
 from courses.instructor.roster_frame import show
 from courses.instructor.roster_joining import DAYS, DEFAULT_DAYS, join_link
 from courses.selectors.names import shown_names
-from courses.selectors.roster import RosterFilters, expected_people, roster_page, taken_courses
+from courses.selectors.pinned import pinned_courses
+from courses.selectors.roster import RosterFilters, expected_people, roster_page
 from courses.selectors.roster_table import roster_table
-from courses.views.catalogue import page_language
 
 EXPECTED_PER_PAGE = 50
 FILE_NAME_CHARACTERS = 80
@@ -39,7 +39,7 @@ FILE_NAME_CHARACTERS = 80
 @require_safe
 def roster(request: AuthenticatedRequest, classroom: Classroom) -> HttpResponse:
     filters = RosterFilters.of(request.GET, is_projected=classroom.is_projected)
-    courses = taken_courses(classroom.cohort, page_language())
+    courses = pinned_courses(classroom.cohort)
     page, rows = roster_page(
         classroom.cohort,
         courses,
@@ -83,7 +83,7 @@ def _joining(request: AuthenticatedRequest, classroom: Classroom) -> dict[str, A
 def roster_export(_request: AuthenticatedRequest, classroom: Classroom) -> StreamingHttpResponse:
     """Everybody, and who is expected, in columns that an import reads again."""
     cohort = classroom.cohort
-    rows = roster_table(cohort, taken_courses(cohort, page_language()), shown_names(cohort))
+    rows = roster_table(cohort, pinned_courses(cohort), shown_names(cohort))
     response = StreamingHttpResponse(write_rows(rows), content_type="text/csv; charset=utf-8")
     name = slugify(cohort.name, allow_unicode=True)[:FILE_NAME_CHARACTERS] or "class"
     disposition = content_disposition_header(True, f"{name}-roster.csv")

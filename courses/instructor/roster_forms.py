@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from common.errors import InvalidInputError
 from courses.selectors.class_time import read_moment
-from courses.selectors.roster import TakenCourse
+from courses.selectors.pinned import PinnedCourse
 from courses.services.extending import REASON_CHARACTERS
 
 
@@ -36,11 +36,11 @@ class ExtensionForm(forms.Form):
     )
 
     def __init__(
-        self, *args: object, courses: list[TakenCourse], zone: tzinfo, **kwargs: object
+        self, *args: object, courses: list[PinnedCourse], zone: tzinfo, **kwargs: object
     ) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         choices = cast(forms.ChoiceField, self.fields["course"])
-        choices.choices = [(str(course.pinned.pk), course.title) for course in courses]
+        choices.choices = [(str(course.row.pk), course.title) for course in courses]
         self._zone = zone
         self.fields["due_at"].help_text = _("In the time zone of the class, %(zone)s.") % {
             "zone": zone

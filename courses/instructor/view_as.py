@@ -11,9 +11,9 @@ from common.http import AuthenticatedRequest
 from courses.instructor.frame import Classroom, for_reviewers
 from courses.instructor.roster_frame import show
 from courses.selectors.names import name_of
+from courses.selectors.pinned import reading_language
 from courses.selectors.view_as import jobs_in, student_of, viewed_courses
 from courses.services.viewing import note_view
-from courses.views.catalogue import page_language
 
 
 @for_reviewers
@@ -27,7 +27,7 @@ def student(request: AuthenticatedRequest, classroom: Classroom, user_id: int) -
     context = {
         "person": person,
         "name": name_of(person, cohort, is_projected=classroom.is_projected),
-        "courses": viewed_courses(person, cohort, page_language()),
+        "courses": viewed_courses(person, cohort, reading_language()),
         "jobs": jobs_in(person, cohort),
     }
     return show(request, classroom, "student", context)

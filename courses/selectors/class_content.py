@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from django.conf import settings
 from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 
@@ -179,13 +176,3 @@ def may_change_content(user: User, cohort: Cohort) -> bool:
     return Membership.objects.filter(
         user=user, cohort=cohort, role=Membership.Role.INSTRUCTOR
     ).exists()
-
-
-def class_zone(cohort: Cohort) -> tzinfo:
-    """In which the dates of a class are shown and entered."""
-    for name in filter(None, (cohort.time_zone, settings.TIME_ZONE)):
-        try:
-            return ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError):
-            continue
-    return UTC

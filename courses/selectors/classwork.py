@@ -18,6 +18,7 @@ from courses.catalogue.schema import CourseContent, Step
 from courses.models import CohortCourse, Enrolment, HelpRequest, StepProgress
 from courses.selectors.content import content_of
 from courses.selectors.names import shown_names
+from courses.selectors.pinned import PinnedCourse
 from courses.selectors.progress import CourseStanding, Standing, StepStanding, fold
 from training.models import TrainingJob
 from training.queue.standing import Standing as QueueStanding
@@ -99,7 +100,7 @@ class CourseWork:
     usual_seconds: Mapping[str, float] = field(default_factory=dict)
 
 
-def pinned_courses(cohort: Cohort) -> list[CohortCourse]:
+def newest_first(cohort: Cohort, courses: Iterable[PinnedCourse]) -> list[PinnedCourse]:
     """The courses of a class, that with the newest activity first."""
     seen = dict(
         StepProgress.objects.filter(enrolment__cohort=cohort)
@@ -107,9 +108,8 @@ def pinned_courses(cohort: Cohort) -> list[CohortCourse]:
         .values_list("enrolment__course_id")
         .annotate(last=Max("last_seen_at"))
     )
-    pinned = CohortCourse.objects.filter(cohort=cohort).select_related("course")
     oldest = timezone.make_aware(datetime(1970, 1, 2))
-    return sorted(pinned, key=lambda row: seen.get(row.course_id) or oldest, reverse=True)
+    return sorted(courses, key=lambda item: seen.get(item.row.course_id) or oldest, reverse=True)
 
 
 def read_classwork(

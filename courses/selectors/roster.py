@@ -13,11 +13,11 @@ from django.db.models.functions import Coalesce, Lower, NullIf
 from django.http import QueryDict
 
 from accounts.models import Cohort, Membership, RosterEntry
-from courses.models import CohortCourse, StepProgress
+from courses.models import StepProgress
 from courses.selectors.cohorts import members_standing
-from courses.selectors.content import content_of
 from courses.selectors.due import Due, DueDates
 from courses.selectors.names import shown_names
+from courses.selectors.pinned import PinnedCourse
 
 ROWS_PER_PAGE = 50
 SEARCH_CHARACTERS = 80
@@ -58,14 +58,6 @@ class RosterFilters:
 
 
 @dataclass(frozen=True, slots=True)
-class TakenCourse:
-    """A course that the class takes."""
-
-    pinned: CohortCourse
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
 class CourseCell:
     """One person in one course.
 
@@ -96,14 +88,6 @@ class RosterRow:
         return self.member.role == Membership.Role.STUDENT
 
 
-def taken_courses(cohort: Cohort, language: str) -> list[TakenCourse]:
-    """The courses of a class, the first level first."""
-    pinned = CohortCourse.objects.filter(cohort=cohort).select_related("cohort", "course")
-    return [
-        TakenCourse(item, content_of(item.version_id).about.title.text(language)) for item in pinned
-    ]
-
-
 def members_of(
     cohort: Cohort, filters: RosterFilters, *, is_projected: bool
 ) -> QuerySet[Membership]:
@@ -115,7 +99,7 @@ def members_of(
 
 def roster_page(
     cohort: Cohort,
-    courses: list[TakenCourse],
+    courses: list[PinnedCourse],
     filters: RosterFilters,
     page: str | None,
     *,
@@ -129,21 +113,21 @@ def roster_page(
 
 
 def rows_of(
-    cohort: Cohort, courses: list[TakenCourse], members: list[Membership], names: dict[int, str]
+    cohort: Cohort, courses: list[PinnedCourse], members: list[Membership], names: dict[int, str]
 ) -> list[RosterRow]:
     ids = [member.user_id for member in members]
     percents = {
         (item.enrolment.user_id, item.enrolment.course_id): item.percent
         for item in members_standing(cohort, ids)
     }
-    dates = DueDates([course.pinned for course in courses], ids)
+    dates = DueDates([course.row for course in courses], ids)
     seen = _last_seen(cohort, ids)
 
     def cells(member: Membership) -> Iterator[CourseCell]:
         for course in courses:
-            percent = percents.get((member.user_id, course.pinned.course_id))
+            percent = percents.get((member.user_id, course.row.course_id))
             is_student = member.role == Membership.Role.STUDENT
-            due = dates.of(course.pinned.pk, member.user_id) if is_student else None
+            due = dates.of(course.row.pk, member.user_id) if is_student else None
             yield CourseCell(percent, due)
 
     return [

@@ -6,10 +6,10 @@ from datetime import datetime, tzinfo
 
 from accounts.models import Cohort
 from courses.selectors.class_time import zone_of
+from courses.selectors.pinned import PinnedCourse
 from courses.selectors.roster import (
     RosterFilters,
     RosterRow,
-    TakenCourse,
     expected_people,
     members_of,
     rows_of,
@@ -20,13 +20,13 @@ Table = list[list[object]]
 COLUMNS = ("email", "username", "name", "role", "state", "joined", "last_active")
 
 
-def roster_table(cohort: Cohort, courses: list[TakenCourse], names: dict[int, str]) -> Table:
+def roster_table(cohort: Cohort, courses: list[PinnedCourse], names: dict[int, str]) -> Table:
     """Members first, then who is expected; in as many queries for a large class as for a small one."""
     zone = zone_of(cohort)
     members = list(members_of(cohort, RosterFilters(), is_projected=False))
     heading: list[object] = [*COLUMNS]
     for course in courses:
-        slug = course.pinned.course.slug
+        slug = course.row.course.slug
         heading += [f"{slug}_percent", f"{slug}_due"]
     table: Table = [heading]
     table += [_line(row, zone) for row in rows_of(cohort, courses, members, names)]

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Cohort, User
 from common.errors import ConflictError, NotFoundError
 from courses.models import CohortCourse, Course, CourseVersion, Enrolment
+from courses.selectors.class_time import zone_of
 from courses.selectors.content import content_of, newest_version
 from courses.selectors.progress import finished_course_slugs
 
@@ -56,7 +57,7 @@ def _version(course: Course, pinned: CohortCourse | None) -> CourseVersion:
 
 def _check_order(user: User, version: CourseVersion, pinned: CohortCourse | None) -> None:
     if pinned is not None and pinned.release_at is not None and pinned.release_at > timezone.now():
-        opens = timezone.localtime(pinned.release_at)
+        opens = pinned.release_at.astimezone(zone_of(pinned.cohort))
         raise ConflictError(
             _("This course opens for your class on %(date)s at %(time)s. Come back then.")
             % {"date": f"{opens:%Y-%m-%d}", "time": f"{opens:%H:%M}"}

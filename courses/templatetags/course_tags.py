@@ -6,24 +6,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import template
-from django.utils.translation import get_language
 
 from courses.selectors.pages import StepRow, step_rows
+from courses.selectors.pinned import reading_language
 from courses.selectors.progress import CourseStanding, StepStanding
-from courses.starter import DEFAULT_LANGUAGE
 
 register = template.Library()
 
 
 @register.simple_tag
 def course_title(course: CourseStanding) -> str:
-    return course.content.about.title.text(_language())
+    return course.content.about.title.text(reading_language())
 
 
 @register.simple_tag
 def lesson_rows(course: CourseStanding) -> list[StepRow]:
     """The table of contents beside a step."""
-    return step_rows(course.content, course, _language())
+    return step_rows(course.content, course, reading_language())
 
 
 @register.simple_tag
@@ -38,7 +37,3 @@ def next_key(course: CourseStanding, item: StepStanding) -> str:
 @register.filter
 def get_item(values: Mapping[str, Any], key: str) -> Any:
     return values.get(key, "")
-
-
-def _language() -> str:
-    return get_language() or DEFAULT_LANGUAGE

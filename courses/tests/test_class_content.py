@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Cohort, Membership, User
-from common.errors import ForbiddenError, NotFoundError
+from common.errors import ConflictError, ForbiddenError, NotFoundError
 from courses.models import CohortCourse, Course, CourseVersion, Enrolment, StepProgress
 from courses.selectors.class_content import class_course
 from courses.selectors.content import content_of
@@ -253,6 +253,16 @@ def test_dates_are_those_of_the_class(cohort: Cohort, row: CohortCourse, client:
     assert 'value="2026-12-01T09:00"' in page
     assert "Asia/Tokyo" in page
     assert [event.kind for event in AuditEvent.objects.all()] == ["cohort_changed"]
+
+
+def test_a_course_that_is_not_open_yet_says_when_by_the_clock_of_the_class(
+    cohort: Cohort, row: CohortCourse, student: User, instructor: User
+) -> None:
+    opens = datetime(2099, 12, 1, 0, 0, tzinfo=UTC)
+    services.set_dates(instructor, row, release_at=opens, due_at=None)
+    Membership.objects.create(cohort=cohort, user=student)
+    with pytest.raises(ConflictError, match="2099-12-01 at 09:00"):
+        enrol(student, "sample")
 
 
 def test_what_can_not_be_is_told_at_its_field_and_stays(

@@ -6,27 +6,22 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import get_language
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.notifications import mark_seen
 from common.errors import ConflictError, NotFoundError
 from common.http import AuthenticatedRequest
 from courses.selectors.pages import catalogue, entry_of, step_rows
+from courses.selectors.pinned import reading_language
 from courses.selectors.progress import get_course
 from courses.services.enrolling import begin_course
 from courses.services.telling import due_subject
-from courses.starter import DEFAULT_LANGUAGE
-
-
-def page_language() -> str:
-    return get_language() or DEFAULT_LANGUAGE
 
 
 @login_required
 @require_safe
 def course_list(request: AuthenticatedRequest) -> HttpResponse:
-    entries = catalogue(request.user, page_language())
+    entries = catalogue(request.user, reading_language())
     return render(request, "courses/course_list.html", {"entries": entries})
 
 
@@ -37,10 +32,10 @@ def course_detail(request: AuthenticatedRequest, slug: str) -> HttpResponse:
         course = get_course(request.user, slug)
     except NotFoundError as error:
         raise Http404(error.message) from error
-    entry = entry_of(request.user, course, page_language())
+    entry = entry_of(request.user, course, reading_language())
     if entry is None:
         raise Http404
-    language = page_language()
+    language = reading_language()
     if entry.taken is not None:
         mark_seen(request.user, subject=due_subject(entry.taken.pk))
     context = {

@@ -30,9 +30,9 @@ from courses.selectors.certificates import (
     shown_certificate,
 )
 from courses.selectors.content import content_of
+from courses.selectors.pinned import reading_language
 from courses.selectors.progress import get_enrolment
 from courses.services.certifying import issue, revoke
-from courses.views.catalogue import page_language
 from courses.wording.certificates import figure_phrases, kind_title, steps_sentence
 
 PDF_CACHE_SECONDS = 3600
@@ -80,7 +80,7 @@ def certificate_new(request: AuthenticatedRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return _form_page(request, enrolment, form, status=422)
     certificate, _is_new = issue(
-        enrolment, name=form.cleaned_data["name"], language=page_language()
+        enrolment, name=form.cleaned_data["name"], language=reading_language()
     )
     messages.success(request, _("Your certificate is issued. Its address never changes."))
     return redirect("certificates:certificate", certificate.pk)
@@ -161,7 +161,7 @@ def _page(
     form: RevokeForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    shown = shown_certificate(certificate, page_language())
+    shown = shown_certificate(certificate, reading_language())
     can_revoke = shown.is_valid and may_revoke(request.user, certificate)
     context = {
         "shown": shown,
@@ -187,7 +187,7 @@ def _page(
 def _form_page(
     request: AuthenticatedRequest, enrolment: Enrolment, form: CertificateForm, *, status: int = 200
 ) -> HttpResponse:
-    title = content_of(enrolment.version_id).about.title.text(page_language())
+    title = content_of(enrolment.version_id).about.title.text(reading_language())
     context = {"form": form, "course": enrolment.course, "title": title}
     return render(request, "courses/certificate_new.html", context, status=status)
 

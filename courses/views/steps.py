@@ -21,13 +21,13 @@ from courses.models import Enrolment
 from courses.selectors.feedback import feedback_on_step
 from courses.selectors.helping import shown_help
 from courses.selectors.pages import StepPage, shown_checks, step_page
+from courses.selectors.pinned import reading_language
 from courses.selectors.progress import get_enrolment, standing_of
 from courses.services.answering import answer_quiz, write_reflection
 from courses.services.feedback import mark_read
 from courses.services.hinting import open_hint
 from courses.services.reading import BEAT_SECONDS, beat, open_step
 from courses.services.telling import step_subject
-from courses.views.catalogue import page_language
 
 
 @login_required
@@ -157,7 +157,7 @@ def own_enrolment(request: AuthenticatedRequest, slug: str) -> Enrolment:
 
 def _page(enrolment: Enrolment, key: str) -> StepPage:
     try:
-        return step_page(enrolment, key, page_language())
+        return step_page(enrolment, key, reading_language())
     except (NotFoundError, ConflictError) as error:
         raise Http404(error.message) from error
 
@@ -193,7 +193,7 @@ def _checks(request: AuthenticatedRequest, enrolment: Enrolment, key: str) -> Ht
     context = {
         "course": standing,
         "item": item,
-        "checks": shown_checks(enrolment, item, page_language()),
+        "checks": shown_checks(enrolment, item, reading_language()),
         "beat_seconds": BEAT_SECONDS,
     }
     return render(request, "courses/step_checks.html", context)
