@@ -13,6 +13,7 @@ class AccountsConfig(AppConfig):
 
         from accounts.joining.roster import hear_confirmation, hear_sign_in
         from accounts.personal_data import PARTS
+        from accounts.socket_rights import listen
         from accounts.sso.connecting import hear_connected
         from common.personal_data import register
 
@@ -21,3 +22,4 @@ class AccountsConfig(AppConfig):
         user_logged_in.connect(hear_sign_in, dispatch_uid="roster")
         email_confirmed.connect(hear_confirmation, dispatch_uid="roster")
         social_account_added.connect(hear_connected, dispatch_uid="sso")
+        listen()

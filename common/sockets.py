@@ -25,6 +25,7 @@ from redis.exceptions import RedisError
 
 from common import strict_json
 from common.errors import DomainError, NotFoundError
+from common.rights import person_group
 
 logger = logging.getLogger(__name__)
 
@@ -153,12 +154,13 @@ class LiveConsumer(AsyncWebsocketConsumer, ABC):  # type: ignore[misc]
     async def connect(self) -> None:
         # Accepted before anything is checked: a client sees no close code of a socket that was never open.
         await self._open()
-        if not await self._may_listen():
-            await self.close_with(CloseCode.NOT_FOUND, _("There is nothing here that you may see."))
-        elif not await self._join():
+        # Joined before anything is checked: rights that end from here on are heard of.
+        if not await self._join():
             await self.close_with(
                 CloseCode.TRY_LATER, _("Live updates are not available right now.")
             )
+        elif not await self._may_listen():
+            await self.close_with(CloseCode.NOT_FOUND, _("There is nothing here that you may see."))
         else:
             self._recheck = asyncio.create_task(self._recheck_forever())
             await self.on_connected()
@@ -214,34 +216,44 @@ class LiveConsumer(AsyncWebsocketConsumer, ABC):  # type: ignore[misc]
         self._frame_times.append(now)
         return is_flood
 
+    async def rights_changed(self, message: dict[str, Any]) -> None:
+        """A hint that the person may have fewer rights now (common.rights)."""
+        await self._check_rights()
+
     async def _recheck_forever(self) -> None:
-        """Rights end while a socket is open: after a sign-out, a revoked token, a deleted job."""
+        """For rights that end without a hint: a token that expires, a job that is deleted, Redis away."""
         while not self._is_closed:
+            await self._check_rights()
             await asyncio.sleep(self.recheck_seconds)
-            try:
-                user = await self.scope["authenticate"]()
-                is_allowed = user is not None and await self._may_listen()
-            except Exception:
-                logger.exception("live socket could not check its rights again")
-                continue
-            if user is None:
-                await self.close_with(CloseCode.SIGNED_OUT, _("You are signed out. Sign in again."))
-            elif not is_allowed:
-                await self.close_with(
-                    CloseCode.NOT_FOUND, _("There is nothing here that you may see.")
-                )
+
+    async def _check_rights(self) -> None:
+        """Close the socket of somebody who is signed out, or may not listen any more."""
+        try:
+            user = await self.scope["authenticate"]()
+            is_allowed = user is not None and await self._may_listen()
+        except Exception:
+            logger.exception("live socket could not check its rights again")
+            return
+        if user is None:
+            await self.close_with(CloseCode.SIGNED_OUT, _("You are signed out. Sign in again."))
+        elif not is_allowed:
+            await self.close_with(CloseCode.NOT_FOUND, _("There is nothing here that you may see."))
 
     # --- the group ------------------------------------------------------------------------------
 
     async def _join(self) -> bool:
+        self._has_joined = True
         try:
             async with asyncio.timeout(LAYER_TIMEOUT_SECONDS):
-                await self.channel_layer.group_add(self.group(), self.channel_name)
+                for group in self._groups():
+                    await self.channel_layer.group_add(group, self.channel_name)
         except LAYER_ERRORS as error:
             logger.warning("live socket not joined to %s: %s", self.group(), error)
             return False
-        self._has_joined = True
         return True
+
+    def _groups(self) -> tuple[str, str]:
+        return person_group(self.user.pk), self.group()
 
     async def _leave(self) -> None:
         self._is_closed = True
@@ -250,7 +262,8 @@ class LiveConsumer(AsyncWebsocketConsumer, ABC):  # type: ignore[misc]
         if self._has_joined:
             with contextlib.suppress(*LAYER_ERRORS):
                 async with asyncio.timeout(LAYER_TIMEOUT_SECONDS):
-                    await self.channel_layer.group_discard(self.group(), self.channel_name)
+                    for group in self._groups():
+                        await self.channel_layer.group_discard(group, self.channel_name)
 
     async def _close_after_layer_error(self) -> None:
         # The layer may fail before the handshake was read.

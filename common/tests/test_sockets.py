@@ -14,11 +14,12 @@ from channels.testing import WebsocketCommunicator
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from common.errors import ConflictError
+from common.rights import person_group
 from common.sockets import LiveConsumer
 
 # Every message first closes stale database connections, in whatever thread they are.
 pytestmark = pytest.mark.django_db
-SIGNED_IN = SimpleNamespace(is_authenticated=True, name="aiko")
+SIGNED_IN = SimpleNamespace(is_authenticated=True, name="aiko", pk=1)
 SIGNED_OUT = SimpleNamespace(is_authenticated=False)
 
 
@@ -222,6 +223,37 @@ async def test_a_right_that_ends_closes_an_open_socket(open_socket: Open) -> Non
     socket.scope["path"] = "/ws/theirs"
 
     assert (await _closed(socket))[0] == 4404
+
+
+async def test_a_hint_lets_the_sockets_of_a_person_look_at_once(
+    open_socket: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Echo, "recheck_seconds", 60)
+    mine = await open_socket()
+    theirs = await open_socket(user=SimpleNamespace(is_authenticated=True, name="ben", pk=2))
+    for socket in (mine, theirs):
+        await socket.receive_json_from()
+        # An answer comes after the look that follows the connection.
+        await socket.send_json_to({"type": "say", "text": "here"})
+        await socket.receive_json_from()
+        socket.scope["path"] = "/ws/theirs"
+    await get_channel_layer().group_send(person_group(1), {"type": "rights.changed"})
+
+    assert (await _closed(mine))[0] == 4404
+    await theirs.send_json_to({"type": "say", "text": "still here"})
+    assert (await theirs.receive_json_from())["text"] == "still here"
+
+
+async def test_a_hint_closes_nobody_who_may_still_listen(
+    open_socket: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Echo, "recheck_seconds", 60)
+    socket = await open_socket()
+    await socket.receive_json_from()
+    await get_channel_layer().group_send(person_group(1), {"type": "rights.changed"})
+    await socket.send_json_to({"type": "say", "text": "still here"})
+
+    assert (await socket.receive_json_from())["text"] == "still here"
 
 
 async def test_nothing_is_sent_after_the_close(open_socket: Open) -> None:
