@@ -135,8 +135,9 @@ def _show(
     Args:
         unsent: feedback that could not be used, and why; typed: the same of the note of an example.
     """
-    view = CurveView.from_query(request.GET).changed(is_projector=False)
     names = OwnerNames.of(classroom.cohort, is_projected=classroom.is_projected)
+    job = names.shown(job)
+    view = CurveView.from_query(request.GET).changed(is_projector=False)
     pinned = PinnedJob.objects.filter(cohort=classroom.cohort, job=job).first()
     context = {
         **job_context(job, view, PIECES),

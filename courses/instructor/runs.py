@@ -49,7 +49,7 @@ class Heading:
 @for_reviewers
 def runs(request: AuthenticatedRequest, classroom: Classroom) -> HttpResponse:
     cohort, is_projected = classroom.cohort, classroom.is_projected
-    filters = RunFilters.from_address(request.GET)
+    filters = RunFilters.from_address(request.GET, is_projected=classroom.is_projected)
     jobs = filters.apply(jobs_of_cohort(cohort), is_projected=is_projected)
     page = Paginator(jobs, ROWS_PER_PAGE).get_page(request.GET.get("page"))
     names = OwnerNames.of(cohort, is_projected=is_projected)
@@ -96,7 +96,7 @@ def runs_compare(request: AuthenticatedRequest, classroom: Classroom) -> HttpRes
 @for_reviewers
 def runs_curves(request: AuthenticatedRequest, classroom: Classroom) -> HttpResponse:
     """The curves of all jobs that the list is narrowed to, and over them those that are chosen."""
-    filters = RunFilters.from_address(request.GET)
+    filters = RunFilters.from_address(request.GET, is_projected=classroom.is_projected)
     x = request.GET.get("x")
     x = x if x in X_AXES else "step"
     names = OwnerNames.of(classroom.cohort, is_projected=classroom.is_projected)
@@ -131,11 +131,13 @@ def _comparison(
     x = request.GET.get("x")
     x = x if x in X_AXES else "step"
     names = OwnerNames.of(classroom.cohort, is_projected=classroom.is_projected)
+    jobs = [names.shown(job) for job in jobs]
     comparison = comparison_of(jobs, {job.owner_id: names.of_job(job) for job in jobs})
     return {
         "comparison": comparison,
         "plots": plots_of(comparison, x),
-        "prompts": comparison.prompt_columns,
+        # Questions and answers are in the words of students.
+        "prompts": [] if classroom.is_projected else comparison.prompt_columns,
         "x": x,
         "x_links": [(name, _compare_address(classroom, jobs, name)) for name in X_AXES],
         "column_heads": [

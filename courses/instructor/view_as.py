@@ -10,8 +10,8 @@ from django.views.decorators.http import require_safe
 from common.http import AuthenticatedRequest
 from courses.instructor.frame import Classroom, for_reviewers
 from courses.instructor.roster_frame import show
-from courses.selectors.names import name_of
 from courses.selectors.pinned import reading_language
+from courses.selectors.runs import OwnerNames
 from courses.selectors.view_as import jobs_in, student_of, viewed_courses
 from courses.services.viewing import note_view
 
@@ -24,11 +24,12 @@ def student(request: AuthenticatedRequest, classroom: Classroom, user_id: int) -
     if person is None:
         raise Http404(_("No student of this class has this address."))
     note_view(request.user, cohort, person)
+    names = OwnerNames.of(cohort, is_projected=classroom.is_projected)
     context = {
         "person": person,
-        "name": name_of(person, cohort, is_projected=classroom.is_projected),
+        "name": names.by_user[person.pk],
         "courses": viewed_courses(person, cohort, reading_language()),
-        "jobs": jobs_in(person, cohort),
+        "jobs": [names.shown(job) for job in jobs_in(person, cohort)],
     }
     return show(request, classroom, "student", context)
 

@@ -17,6 +17,7 @@ from training.models import DeviceUsage, TrainingJob
 from training.queue.reading import next_midnight
 from training.queue.standing import Standing, queue_standings
 from training.queue.wording import reason_label, start_words
+from training.selectors import RELATED
 from training.worker_board import BoardEntry, Reader, worker_board
 
 Status = TrainingJob.Status
@@ -117,7 +118,7 @@ def compute_board(
     active = list(
         TrainingJob.objects.filter(cohort=cohort)
         .active()
-        .select_related("owner")
+        .select_related("owner", *RELATED)
         .order_by("started_at", "pk")
     )
     standings = queue_standings()
@@ -150,7 +151,7 @@ def _devices(
 ) -> list[DeviceRow]:
     held: dict[str, list[NamedJob]] = defaultdict(list)
     for job in running:
-        held[job.worker_name].append(NamedJob(job, names.of_job(job)))
+        held[job.worker_name].append(NamedJob(names.shown(job), names.of_job(job)))
     return [
         DeviceRow(
             entry,
@@ -164,7 +165,7 @@ def _devices(
 def _waiting(active: Sequence[TrainingJob], standings: dict, names: OwnerNames) -> list[WaitingRow]:
     waiting = {job.pk: job for job in active if job.status == Status.PENDING}
     return [
-        WaitingRow(waiting[job_id], names.of_job(waiting[job_id]), standing)
+        WaitingRow(names.shown(waiting[job_id]), names.of_job(waiting[job_id]), standing)
         for job_id, standing in standings.items()
         if job_id in waiting
     ]

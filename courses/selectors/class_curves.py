@@ -62,6 +62,7 @@ def class_curves(
         jobs_of_cohort(cohort).filter(current_step__gt=0), is_projected=names.is_projected
     )
     newest = list(begun.order_by("-created_at", "pk")[:MOST_CURVES])
+    newest = [names.shown(job) for job in newest]
     ids = set(_read_ids(chosen))
     bold = [job for job in newest if job.pk in ids][:MAX_JOBS]
     bold_ids = {job.pk for job in bold}

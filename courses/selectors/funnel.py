@@ -14,6 +14,7 @@ from django.db.models.functions import RowNumber
 from accounts.models import Cohort
 from courses.catalogue.schema import Step
 from courses.models import CheckResult, Enrolment, HintView, StepProgress
+from courses.selectors.disguise import disguised_result
 from courses.selectors.names import shown_names
 from courses.selectors.pinned import PinnedCourse, class_enrolments, step_title
 from courses.wording.checks import check_title
@@ -21,7 +22,6 @@ from courses.wording.reasons import reason_sentence
 
 State = StepProgress.State
 SECONDS_A_MINUTE = 60
-HIDDEN = "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,16 +207,14 @@ def _obstacle(
         return None
     hardest = max(failed, key=lambda check: failures[check.key])
     sample = newest[step.key, hardest.key]
-    observed = sample.observed
-    if is_projected and "name" in observed:
-        # What a student calls a job or a dataset may say who it is.
-        observed = observed | {"name": HIDDEN}
     stored = {
         "outcome": sample.outcome,
         "reason": sample.reason,
-        "observed": observed,
+        "observed": sample.observed,
         "wanted": sample.wanted,
     }
+    if is_projected:
+        stored = disguised_result(stored)
     return Obstacle(
         check_title(hardest),
         failures[hardest.key],

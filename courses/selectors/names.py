@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils.translation import get_language
 
-from accounts.models import Cohort, Membership, User
+from accounts.models import Cohort, Membership
 
 COLOURS = (
     ("Amber", "琥珀色"),
@@ -90,7 +90,3 @@ def _give_pseudonyms(cohort: Cohort) -> None:
     for number, member in enumerate(nameless, start=following):
         member.pseudonym = number
     Membership.objects.bulk_update(nameless, ["pseudonym"])
-
-
-def name_of(user: User, cohort: Cohort, *, is_projected: bool) -> str:
-    return shown_names(cohort, is_projected=is_projected).get(user.pk, str(user))

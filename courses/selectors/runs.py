@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from accounts.models import Cohort
 from common.errors import NotFoundError
 from courses.models import PinnedJob
+from courses.selectors.disguise import disguised
 from courses.selectors.names import shown_names
 from courses.wording.failures import failure_label
 from training.models import TrainingJob
@@ -67,6 +68,8 @@ COLUMNS = (
     Column("seconds", gettext_lazy("Time on the device"), F("device_seconds"), is_number=True),
     Column("created", gettext_lazy("Started"), F("created_at")),
 )
+ANONYMOUS = {"student": F("owner_id"), "name": F("pk")}
+"""By what a projected list is sorted instead."""
 SORTED = {column.key: column.value for column in COLUMNS}
 
 
@@ -87,11 +90,15 @@ class RunFilters:
     sort: str = NEWEST
 
     @classmethod
-    def from_address(cls, values: Mapping[str, str]) -> RunFilters:
-        """What an address asks for; what means nothing is passed over."""
+    def from_address(cls, values: Mapping[str, str], *, is_projected: bool) -> RunFilters:
+        """What an address asks for; what means nothing is passed over.
+
+        Args:
+            is_projected: a search would give away whose job it is, and what they called it.
+        """
         status, sort, student = (values.get(name, "") for name in ("status", "sort", "student"))
         return cls(
-            search=clean_text(values.get("q", ""))[:LONGEST_SEARCH],
+            search="" if is_projected else clean_text(values.get("q", ""))[:LONGEST_SEARCH],
             status=status if status in TrainingJob.Status.values else "",
             student=int(student) if ID.fullmatch(student) else None,
             base_model=clean_text(values.get("model", ""))[:LONGEST_SEARCH],
@@ -105,7 +112,7 @@ class RunFilters:
     def apply(self, jobs: QuerySet[TrainingJob], *, is_projected: bool) -> QuerySet[TrainingJob]:
         """
         Args:
-            is_projected: neither the search nor the order may give real names away.
+            is_projected: the order may not give real names away.
         """
         if self.status:
             jobs = jobs.filter(status=self.status)
@@ -114,12 +121,12 @@ class RunFilters:
         if self.base_model:
             jobs = jobs.filter(base_model__name=self.base_model)
         if self.search:
-            jobs = jobs.filter(_matches(self.search, is_projected=is_projected))
+            jobs = jobs.filter(_matches(self.search))
         return jobs.order_by(self._order(is_projected=is_projected), "-created_at", "pk")
 
     def _order(self, *, is_projected: bool) -> OrderBy:
         key = self.sort.removeprefix("-")
-        value = F("owner_id") if is_projected and key == "student" else SORTED[key]
+        value = ANONYMOUS.get(key, SORTED[key]) if is_projected else SORTED[key]
         # Jobs without a value stand last, whichever way the others are sorted.
         return OrderBy(value, descending=self.sort.startswith("-"), nulls_last=True)
 
@@ -176,6 +183,10 @@ class OwnerNames:
             return name
         return _("Somebody who left the class") if self.is_projected else str(job.owner)
 
+    def shown(self, job: TrainingJob) -> TrainingJob:
+        """The job as the page may show it; to be read, never to be saved."""
+        return disguised(job) if self.is_projected else job
+
     @property
     def choices(self) -> list[tuple[int, str]]:
         return sorted(self.by_user.items(), key=lambda item: item[1].casefold())
@@ -189,7 +200,7 @@ def run_rows(cohort: Cohort, jobs: Iterable[TrainingJob], names: OwnerNames) -> 
     )
     return [
         RunRow(
-            job,
+            names.shown(job),
             names.of_job(job),
             gain_of(job),
             failure_label(job.error_code) if job.status == TrainingJob.Status.FAILED else "",
@@ -212,8 +223,6 @@ def base_models_of(cohort: Cohort) -> list[str]:
     return list(names.values_list("base_model__name", flat=True).distinct())
 
 
-def _matches(search: str, *, is_projected: bool) -> Q:
-    found = Q(name__icontains=search)
-    if not is_projected:
-        found |= Q(owner__display_name__icontains=search) | Q(owner__username__icontains=search)
-    return found
+def _matches(search: str) -> Q:
+    owner = Q(owner__display_name__icontains=search) | Q(owner__username__icontains=search)
+    return Q(name__icontains=search) | owner

@@ -17,6 +17,7 @@ from courses.selectors.pages import (
     step_rows,
 )
 from training.models import TrainingJob
+from training.selectors import RELATED
 
 SHOWN_JOBS = 50
 
@@ -65,7 +66,7 @@ def viewed_courses(student: User, cohort: Cohort, language: str) -> list[ViewedC
 
 def jobs_in(student: User, cohort: Cohort) -> list[TrainingJob]:
     """The student's newest jobs of this class; what they train elsewhere is their own."""
-    jobs = TrainingJob.objects.filter(owner=student, cohort=cohort)
+    jobs = TrainingJob.objects.filter(owner=student, cohort=cohort).select_related(*RELATED)
     return list(jobs.order_by("-created_at")[:SHOWN_JOBS])
 
 

@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent, Cohort, ComputePolicy, Membership, Notification, User
 from courses.models import PageView, PinnedJob
+from courses.selectors.disguise import job_pseudonym
 from courses.selectors.runs import COLUMNS
 from courses.services.class_jobs import MAX_PINNED
 from training.models import JobShare, TrainingJob
@@ -156,7 +157,7 @@ def test_every_column_sorts_both_ways(
 def test_a_projected_list_gives_no_real_name_away(
     cohort: Cohort, leader: User, pupil: User, client_of: Sign
 ) -> None:
-    make_training_job(pupil, name="Roses", cohort=cohort)
+    roses = make_training_job(pupil, name="Roses", cohort=cohort)
     gone = make_person("wilma", display_name="Wilma")
     make_training_job(gone, name="Ferns", cohort=cohort)
     client = client_of(leader)
@@ -165,8 +166,12 @@ def test_a_projected_list_gives_no_real_name_away(
     assert "Mina" not in main
     assert "Wilma" not in main
     assert "Somebody who left the class" in main
-    searched = client.get(runs_url(cohort), {"projected": "1", "q": "mina"}).content.decode()
-    assert names_in(searched) == []
+    # Neither what students call their jobs, nor a search that would find it out.
+    assert "Roses" not in main
+    assert job_pseudonym(roses) in names_in(page)
+    for word in ("mina", "Roses", "nothing"):
+        searched = client.get(runs_url(cohort), {"projected": "1", "q": word}).content.decode()
+        assert len(names_in(searched)) == 2
     assert "Wilma" in client.get(runs_url(cohort)).content.decode()
 
 
@@ -345,7 +350,35 @@ def test_jobs_of_several_students_stand_side_by_side(
     # A leader who compares proves nothing in a lesson.
     assert not PageView.objects.exists()
     hidden = client_of(leader).get(url, {"job": [first.pk, second.pk], "projected": "1"})
-    assert "Mina" not in hidden.content.decode().partition("<main")[2]
+    for word in ("Mina", "Roses", "Ferns"):
+        assert word not in hidden.content.decode().partition("<main")[2]
+
+
+def test_a_projected_job_shows_nothing_that_its_student_wrote(
+    cohort: Cohort, leader: User, pupil: User, client_of: Sign
+) -> None:
+    job = make_measured_job(
+        pupil,
+        {0: 3.0, 75: 2.0},
+        name="Mina's roses",
+        cohort=cohort,
+        prediction="I guess",
+        explanation="Because I",
+        notes="My notes",
+        tags=["my-tag"],
+    )
+    dataset = job.dataset_version.dataset
+    dataset.name = "Mina's garden"
+    dataset.save()
+    client, url = client_of(leader), run_url(job)
+    words = ("roses", "garden", "I guess", "Because I", "My notes", "Mina")
+    page = client.get(url).content.decode()
+    assert all(word in page for word in words)
+    hidden = client.get(url, {"projected": "1"}).content.decode()
+    assert [word for word in (*words, "my-tag") if word in hidden] == []
+    assert job_pseudonym(job) in hidden
+    job.refresh_from_db()
+    assert (job.name, job.notes) == ("Mina's roses", "My notes")
 
 
 def test_too_few_and_foreign_jobs_are_not_compared(
@@ -450,7 +483,8 @@ def test_all_curves_lie_over_each_other(
     one = curves_page(client, cohort, q="Bed 1")
     assert one.count("plot__line--behind") == 2
     hidden = curves_page(client, cohort, job=[jobs[0].pk], projected="1")
-    assert "Mina" not in hidden.partition("<main")[2]
+    for word in ("Mina", "Bed"):
+        assert word not in hidden.partition("<main")[2]
 
 
 def test_curves_of_nobody_say_why(cohort: Cohort, leader: User, client_of: Sign) -> None:

@@ -20,12 +20,14 @@ from courses.models import (
     CohortCourse,
     DueOverride,
     Enrolment,
+    Reflection,
     ScoreEvent,
     StepProgress,
 )
 from courses.selectors.gradebook import Gradebook, Row, gradebook
 from courses.selectors.pinned import pinned_courses
 from courses.services.answering import answer_quiz
+from courses.services.feedback import give_feedback
 from courses.services.publishing import publish_courses
 from courses.tests.classes import STEPS, Role, World, make_world
 from courses.tests.writing import write_course
@@ -223,6 +225,46 @@ def test_projected_names_are_made_up(world: World, client_of: ClientOf, instruct
     )
     assert "Dana Real" not in cell.content.decode()
     assert "?projected=1" in page
+
+
+def test_a_projected_cell_shows_nothing_that_its_student_wrote(
+    world: World, client_of: ClientOf, instructor: User
+) -> None:
+    user = world.student("dana")
+    enrolment = world.enrolment(user)
+    job = make_completed_job(user, name="Roses of Dana")
+    Reflection.objects.create(
+        enrolment=enrolment, step_key="quiz", text="My own words", job_ids=[str(job.pk)]
+    )
+    stored = {
+        "outcome": "waiting",
+        "reason": "job_under_way",
+        "observed": {"name": "Roses of Dana", "status": "running", "left": None},
+        "wanted": {},
+    }
+    StepProgress.objects.update_or_create(
+        enrolment=enrolment, step_key="quiz", defaults={"checks": {"right": stored}}
+    )
+    ScoreEvent.objects.create(
+        enrolment=enrolment,
+        step_key="quiz",
+        kind=ScoreEvent.Kind.OVERRIDE,
+        points=1,
+        max_points=2,
+        reason="Dana was ill",
+        actor=instructor,
+    )
+    give_feedback(
+        instructor, user, world.cohort, text="Well done", enrolment=enrolment, step_key="quiz"
+    )
+    client = client_of(instructor)
+    cell = address(world, "grade", enrolment.pk, "quiz")
+    words = ("My own words", "Roses of Dana", "Dana was ill", "Well done")
+    page = client.get(cell).content.decode()
+    assert [word for word in words if word not in page] == []
+    hidden = client.get(cell, {"projected": "1"}).content.decode()
+    assert [word for word in words if word in hidden] == []
+    assert "Not shown with made-up names" in hidden
 
 
 def test_a_cell_leads_to_its_page(world: World, client_of: ClientOf, instructor: User) -> None:
