@@ -19,6 +19,7 @@ from accounts.models import Cohort
 from common.http import AuthenticatedRequest
 from common.partials import render_partial
 from courses.instructor.tabs import TABS
+from courses.selectors.helping import waiting_count
 
 PROJECTED = "projected"
 
@@ -93,7 +94,7 @@ def render_page(
             "title": item.title,
             "address": classroom.address(item.key),
             "is_current": item.key == tab,
-            "count": item.count(classroom.cohort) if item.count else 0,
+            "has_count": item.has_count,
         }
         for item in TABS
     ]
@@ -104,6 +105,7 @@ def render_page(
         "is_projected": classroom.is_projected,
         "tab": tab,
         "tabs": tabs,
+        "needs_count": waiting_count(classroom.cohort),
     }
     name = f"courses/instructor/{template or tab}.html"
     return render_partial(request, name, partial, frame | context, status=status)

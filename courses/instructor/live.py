@@ -32,6 +32,13 @@ def live_pieces(request: AuthenticatedRequest, classroom: Classroom) -> HttpResp
     return HttpResponse("".join(pieces.values()))
 
 
+@for_reviewers
+def tab_pieces(_request: AuthenticatedRequest, classroom: Classroom) -> HttpResponse:
+    """What is live on every page of a class, for a page whose socket is closed."""
+    pieces = render_pieces("tabs", classroom.cohort, LiveView(), can_lead=classroom.can_lead)
+    return HttpResponse("".join(pieces.values()))
+
+
 def _choices(view: LiveView) -> dict[str, Any]:
     sorts = {Sort.NAME: _("Name"), Sort.PROGRESS: _("Least progress"), Sort.HELP: _("Needs help")}
     shows = {
@@ -54,4 +61,5 @@ def _choices(view: LiveView) -> dict[str, Any]:
 urlpatterns = [
     path("<uuid:cohort_id>/live/", require_safe(live), name="live"),
     path("<uuid:cohort_id>/live/pieces/", require_safe(live_pieces), name="live_pieces"),
+    path("<uuid:cohort_id>/tabs/pieces/", require_safe(tab_pieces), name="tab_pieces"),
 ]

@@ -18,6 +18,7 @@ from courses.instructor.live_view import LiveView
 from courses.models import HelpRequest
 from courses.selectors.classwork import CourseWork, newest_first, read_classwork
 from courses.selectors.content import content_of
+from courses.selectors.helping import waiting_count
 from courses.selectors.live import CellState, live_grid, newest_request
 from courses.selectors.needs import Need, needs_of, waiting_for_device
 from courses.selectors.pinned import PinnedCourse, pinned_courses, reading_language
@@ -26,10 +27,11 @@ from courses.wording.minutes import span_words
 from courses.wording.needs import device_words, trouble_sentences
 
 PIECES: dict[str, tuple[str, ...]] = {
-    "live": ("live_summary", "live_grid", "class_news"),
-    "needs": ("needs_list", "needs_waits", "class_news"),
+    "live": ("live_summary", "live_grid", "class_news", "needs_count"),
+    "needs": ("needs_list", "needs_waits", "class_news", "needs_count"),
+    "tabs": ("needs_count",),
 }
-"""By the key of the page."""
+"""By the key of the page; `tabs` are those of every other page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ def page_context(page: str, cohort: Cohort, view: LiveView, *, can_lead: bool) -
 
 def render_pieces(page: str, cohort: Cohort, view: LiveView, *, can_lead: bool) -> dict[str, str]:
     """The parts by their names, each marked to replace its own element on the page."""
-    context = page_context(page, cohort, view, can_lead=can_lead) | {"is_oob": True}
+    context = page_context(page, cohort, view, can_lead=can_lead)
+    context |= {"is_oob": True, "count": waiting_count(cohort)}
     return {
         name: render_to_string(f"courses/instructor/pieces/{name}.html", context)
         for name in PIECES[page]
@@ -127,7 +130,15 @@ def _needs(cohort: Cohort, view: LiveView) -> dict[str, Any]:
     return {"needs": needs, "waits": waits, "news": news}
 
 
-READS: dict[str, Callable[[Cohort, LiveView], dict[str, Any]]] = {"live": _live, "needs": _needs}
+def _tabs(_cohort: Cohort, _view: LiveView) -> dict[str, Any]:
+    return {}
+
+
+READS: dict[str, Callable[[Cohort, LiveView], dict[str, Any]]] = {
+    "live": _live,
+    "needs": _needs,
+    "tabs": _tabs,
+}
 
 
 def _need_row(need: Need, view: LiveView) -> NeedRow:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-
-from accounts.models import Cohort
-from courses.selectors.helping import waiting_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,17 +13,17 @@ class Tab:
     """
     Attributes:
         key: of the address and of the template.
-        count: what waits there; asked on every page of the class, so in one cheap query.
+        has_count: whether it says how many students wait for help.
     """
 
     key: str
     title: str | Promise
-    count: Callable[[Cohort], int] | None = None
+    has_count: bool = False
 
 
 TABS: tuple[Tab, ...] = (
     Tab("live", _("Live")),
-    Tab("needs", _("Needs me now"), count=waiting_count),
+    Tab("needs", _("Needs me now"), has_count=True),
     Tab("runs", _("Jobs")),
     Tab("sweep", _("As one sweep")),
     Tab("funnel", _("Steps of the course")),

@@ -23,6 +23,8 @@ from django.utils import timezone
 from accounts.models import Cohort, Membership, User
 from courses.consumers import ClassroomConsumer
 from courses.execution.verifying import verify_step
+from courses.instructor.pieces import PIECES
+from courses.instructor.tabs import TABS
 from courses.models import CohortCourse, Course, Enrolment, StepProgress
 from courses.routing import websocket_urlpatterns
 from courses.selectors.classwork import read_classwork
@@ -291,7 +293,7 @@ async def test_only_reviewers_of_the_class_may_listen(
     assert await _closed(await open_socket(instructor, pinned.cohort_id, nothing)) == 4404
     await _do(join, pinned.cohort, student, Role.OBSERVER)
     html = await (await open_socket(student, pinned.cohort_id)).receive_from()
-    assert _part_names(html) == {"live-summary", "live-grid", "class-news"}
+    assert _part_names(html) == {"live-summary", "live-grid", "class-news", "needs-count"}
 
 
 @live_socket
@@ -329,10 +331,42 @@ async def test_a_hand_is_told_once_and_its_end_is_not(
     await socket.receive_from()
     await _do(raise_hand, member, "hello")
     html = await socket.receive_from()
-    assert _part_names(html) == {"needs-list", "class-news"}
+    assert _part_names(html) == {"needs-list", "class-news", "needs-count"}
     assert "aya asks for help at “The step hello”." in html
     await _do(take_back, member, "hello")
-    assert _part_names(await socket.receive_from()) == {"needs-list"}
+    assert _part_names(await socket.receive_from()) == {"needs-list", "needs-count"}
+
+
+@live_socket
+async def test_the_tabs_of_every_other_page_count_who_waits(
+    open_socket: Open, pinned: CohortCourse, instructor: User
+) -> None:
+    member = await _do(make_member, pinned, "aya")
+    socket = await open_socket(instructor, pinned.cohort_id, "?as=html&view=tabs")
+    assert "badge" not in await socket.receive_from()
+    await _do(raise_hand, member, "hello")
+    html = await socket.receive_from()
+    assert _part_names(html) == {"needs-count"}
+    assert '<span class="badge badge--warning">1</span>' in html
+    await _do(take_back, member, "hello")
+    assert "badge" not in await socket.receive_from()
+
+
+@pytest.mark.django_db
+def test_each_page_of_a_class_has_one_socket_and_one_count(
+    pinned: CohortCourse, instructor: User, client_of: Callable[[User], Client]
+) -> None:
+    raise_hand(make_member(pinned, "aya"), "hello")
+    client = client_of(instructor)
+    for tab in TABS:
+        page = client.get(address(pinned, tab.key)).content.decode()
+        view = tab.key if tab.key in PIECES else "tabs"
+        assert page.count("ws-connect") == page.count(f"view={view}") == 1, tab.key
+        assert page.count('id="needs-count"') == 1, tab.key
+        assert "js/classroom_live.js" in page, tab.key
+    polled = client.get(address(pinned, "tab_pieces")).content.decode()
+    assert _part_names(polled) == {"needs-count"}
+    assert '<span class="badge badge--warning">1</span>' in polled
 
 
 @live_socket

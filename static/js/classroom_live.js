@@ -1,4 +1,4 @@
-// A live page of a class.
+// A page of a class: all of it is live, or the tabs alone.
 
 import { keepLive } from "./live_page.js";
 
@@ -6,6 +6,6 @@ const POLL_MILLISECONDS = 10000;
 
 keepLive(
   document.getElementById("class-live"),
-  document.getElementById("class-paused"),
+  document.getElementById("class-paused") ?? document.createElement("p"),
   POLL_MILLISECONDS,
 );

@@ -80,7 +80,9 @@ export function keepLive(live, notice, pollMilliseconds) {
       if (event.detail.elt !== live) return;
       event.stopPropagation();
       // Deleted in another window, or signed out: the whole page says what it is.
-      if ([401, 403, 404].includes(event.detail.xhr?.status)) window.location.reload();
+      const isGone = [401, 403, 404].includes(event.detail.xhr?.status);
+      // Where little of the page is live (data-quiet), somebody may be typing in the rest.
+      if (isGone && !("quiet" in live.dataset)) window.location.reload();
     });
   }
 

@@ -163,12 +163,14 @@ def walk(visitor: Visitor, name: str, folder: Path) -> Iterator[str]:
 
 
 def help_somebody(board: Page, classroom: str, page: Page) -> None:
-    """A raised hand reaches the instructor's open page; that somebody comes reaches the student's."""
-    board.goto(f"{classroom}needs/")
+    """A raised hand reaches the instructor on any page of the class; that somebody comes reaches the student."""
+    board.goto(f"{classroom}roster/")
     page.locator("#step-help summary").click()
     page.fill("#help-text", QUESTION)
     page.locator("#step-help form button").click()
     expect(page.locator("#step-help .step-help__state")).to_be_visible()
+    expect(board.locator("#needs-count")).to_have_text("1", timeout=LIVE_LIMIT_MILLISECONDS)
+    board.locator(".classroom-tabs a", has=board.locator("#needs-count")).click()
     need = board.locator("#needs-list .need", has_text=QUESTION)
     expect(need).to_be_visible(timeout=LIVE_LIMIT_MILLISECONDS)
     need.locator("[id^=claim-]").click()
