@@ -23,7 +23,10 @@ from accounts.models import (
     RosterEntry,
     User,
 )
+from accounts.scoped_admin import ClassFactsAdmin
 from common.admin import ReadOnlyAdmin
+
+OWN_CLASSES = ("cohort", admin.RelatedOnlyFieldListFilter)
 
 
 @admin.register(User)
@@ -121,6 +124,7 @@ class ApiTokenAdmin(admin.ModelAdmin):
     """Who has which token, to revoke one that leaked; a token is made by its owner only."""
 
     list_display = ["name", "user", "created_at", "expires_at", "last_used_at"]
+    list_filter = ["expires_at", "last_used_at"]
     list_select_related = ["user"]
     search_fields = ["name", "user__username"]
     fields = ["name", "user", "created_at", "expires_at", "last_used_at"]
@@ -134,31 +138,31 @@ class ApiTokenAdmin(admin.ModelAdmin):
 
 
 @admin.register(JoinRequest)
-class JoinRequestAdmin(ReadOnlyAdmin):
+class JoinRequestAdmin(ClassFactsAdmin):
     """Who waits to be let in; decided on the class's own page."""
 
     list_display = ["user", "cohort", "created_at"]
-    list_filter = ["cohort"]
+    list_filter = [OWN_CLASSES]
     list_select_related = ["user", "cohort"]
     search_fields = ["user__username", "user__display_name"]
 
 
 @admin.register(RosterEntry)
-class RosterEntryAdmin(ReadOnlyAdmin):
+class RosterEntryAdmin(ClassFactsAdmin):
     """Who is expected in a class, and who came; imported on the class's own page."""
 
     list_display = ["__str__", "cohort", "role", "claimed_by", "created_at"]
-    list_filter = ["cohort", "role"]
+    list_filter = [OWN_CLASSES, "role"]
     list_select_related = ["cohort", "claimed_by"]
     search_fields = ["name", "email", "username"]
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ReadOnlyAdmin):
+class AuditEventAdmin(ClassFactsAdmin):
     """What those who lead classes did."""
 
     list_display = ["created_at", "kind", "actor", "person", "cohort"]
-    list_filter = ["kind", "cohort"]
+    list_filter = ["kind", OWN_CLASSES]
     list_select_related = ["actor", "person", "cohort"]
     search_fields = ["actor__username", "person__username"]
     date_hierarchy = "created_at"

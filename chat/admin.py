@@ -37,6 +37,7 @@ class ChatSessionAdmin(ReadOnlyAdmin):
 @admin.register(Message)
 class MessageAdmin(ReadOnlyAdmin):
     list_display = ["__str__", "session", "created_at"]
+    list_filter = ["session__kind"]
     list_select_related = ["session"]
     search_fields = ["session__name", "session__owner__username"]
     date_hierarchy = "created_at"
@@ -71,6 +72,7 @@ class VoteAdmin(ReadOnlyAdmin):
 @admin.register(PromptSet)
 class PromptSetAdmin(ReadOnlyAdmin):
     list_display = ["name", "owner", "updated_at"]
+    list_filter = ["updated_at"]
     list_select_related = ["owner"]
     search_fields = ["name", "owner__username"]
     date_hierarchy = "created_at"

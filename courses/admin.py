@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from accounts.scoped_admin import ClassFactsAdmin
 from common.admin import ReadOnlyAdmin
 from courses.models import (
     Certificate,
@@ -31,15 +32,17 @@ class CourseVersionAdmin(ReadOnlyAdmin):
     list_display = ["course", "number", "created_at"]
     list_filter = ["course"]
     list_select_related = ["course"]
+    search_fields = ["course__slug", "digest"]
     fields = ["course", "number", "digest", "created_at"]
 
 
 @admin.register(CohortCourse)
-class CohortCourseAdmin(admin.ModelAdmin):
-    """The version that a cohort takes, when it opens and is due, and which steps are open for all."""
+class CohortCourseAdmin(ClassFactsAdmin):
+    """What a class takes, and when; decided on its page Content, which tells and logs what it does."""
 
     list_display = ["cohort", "course", "version", "release_at", "due_at"]
-    list_filter = ["cohort", "course"]
+    list_filter = [("cohort", admin.RelatedOnlyFieldListFilter), "course"]
+    search_fields = ["cohort__name", "course__slug"]
     list_select_related = ["cohort", "course", "version__course"]
     fields = ["cohort", "course", "version", "release_at", "due_at", "opened_steps"]
 
@@ -54,27 +57,28 @@ class StepProgressInline(admin.TabularInline):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever may read the enrolment."""
+        return True
+
 
 @admin.register(Enrolment)
-class EnrolmentAdmin(admin.ModelAdmin):
-    """How far one person is; facts, not to be written."""
+class EnrolmentAdmin(ClassFactsAdmin):
+    """How far one person is."""
 
     list_display = ["user", "course", "cohort", "started_at", "completed_at"]
-    list_filter = ["course", "cohort"]
+    list_filter = ["course", ("cohort", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["user", "course", "cohort"]
     search_fields = ["user__username", "user__display_name"]
     fields = ["user", "course", "version", "cohort", "started_at", "completed_at"]
-    readonly_fields = ("user", "course", "version", "cohort", "started_at", "completed_at")
     inlines = [StepProgressInline]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
 
 
 @admin.register(CheckResult)
-class CheckResultAdmin(ReadOnlyAdmin):
+class CheckResultAdmin(ClassFactsAdmin):
     """What checks found, one after another."""
 
+    cohort_path = "enrolment__cohort"
     list_display = ["enrolment", "step_key", "check_key", "outcome", "reason", "created_at"]
     list_filter = ["outcome", "check_key"]
     list_select_related = ["enrolment__user", "enrolment__course"]
@@ -82,9 +86,10 @@ class CheckResultAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Evidence)
-class EvidenceAdmin(ReadOnlyAdmin):
+class EvidenceAdmin(ClassFactsAdmin):
     """What steps were passed by."""
 
+    cohort_path = "enrolment__cohort"
     list_display = ["enrolment", "step_key", "check_key", "kind", "created_at"]
     list_filter = ["kind", "check_key"]
     list_select_related = ["enrolment__user", "enrolment__course"]
@@ -92,9 +97,10 @@ class EvidenceAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ScoreEvent)
-class ScoreEventAdmin(ReadOnlyAdmin):
+class ScoreEventAdmin(ClassFactsAdmin):
     """Every score that was ever given; a new one is given in the gradebook."""
 
+    cohort_path = "enrolment__cohort"
     list_display = ["enrolment", "step_key", "kind", "points", "max_points", "actor", "created_at"]
     list_filter = ["kind"]
     list_select_related = ["enrolment__user", "enrolment__course", "actor"]
@@ -102,49 +108,52 @@ class ScoreEventAdmin(ReadOnlyAdmin):
 
 
 @admin.register(HelpRequest)
-class HelpRequestAdmin(ReadOnlyAdmin):
+class HelpRequestAdmin(ClassFactsAdmin):
     """Who asked for help, and who came."""
 
+    cohort_path = "enrolment__cohort"
     list_display = ["enrolment", "step_key", "state", "helper", "created_at", "closed_at"]
-    list_filter = ["state", "enrolment__cohort"]
+    list_filter = ["state", ("enrolment__cohort", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["enrolment__user", "enrolment__course", "helper"]
     search_fields = ["enrolment__user__username", "text"]
 
 
 @admin.register(Feedback)
-class FeedbackAdmin(ReadOnlyAdmin):
+class FeedbackAdmin(ClassFactsAdmin):
     """What students were told of their steps and jobs."""
 
     list_display = ["student", "author", "cohort", "step_key", "created_at", "read_at"]
-    list_filter = ["cohort"]
+    list_filter = [("cohort", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["student", "author", "cohort"]
     search_fields = ["student__username", "author__username", "text"]
 
 
 @admin.register(DueOverride)
-class DueOverrideAdmin(ReadOnlyAdmin):
+class DueOverrideAdmin(ClassFactsAdmin):
     """Later dates of single students."""
 
+    cohort_path = "cohort_course__cohort"
     list_display = ["user", "cohort_course", "due_at", "granted_by", "created_at"]
-    list_filter = ["cohort_course__cohort"]
+    list_filter = [("cohort_course__cohort", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["user", "cohort_course", "granted_by"]
     search_fields = ["user__username", "reason"]
 
 
 @admin.register(PinnedJob)
-class PinnedJobAdmin(ReadOnlyAdmin):
+class PinnedJobAdmin(ClassFactsAdmin):
     """Jobs that classes are shown as examples."""
 
     list_display = ["job", "cohort", "note", "pinned_by", "created_at"]
-    list_filter = ["cohort"]
+    list_filter = [("cohort", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["job", "cohort", "pinned_by"]
     search_fields = ["job__name", "note"]
 
 
 @admin.register(Certificate)
-class CertificateAdmin(ReadOnlyAdmin):
+class CertificateAdmin(ClassFactsAdmin):
     """What was certified, and what was taken back."""
 
+    cohort_path = "enrolment__cohort"
     list_display = ["id", "name", "version", "issued_at", "revoked_at"]
     list_filter = ["version__course"]
     list_select_related = ["version__course"]

@@ -190,6 +190,7 @@ class HubRepositoryAdmin(admin.ModelAdmin):
 
     form = HubRepositoryForm
     list_display = ["repository", "revision", "note", "created_at"]
+    list_filter = ["created_at"]
     search_fields = ["repository", "note"]
 
     def has_module_permission(self, request: HttpRequest) -> bool:
