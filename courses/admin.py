@@ -19,6 +19,7 @@ from courses.models import (
     Evidence,
     Feedback,
     HelpRequest,
+    HiddenMeasurement,
     PinnedJob,
     ScoreEvent,
     StepProgress,
@@ -116,6 +117,16 @@ class HelpRequestAdmin(ClassFactsAdmin):
     list_filter = ["state", ("enrolment__cohort", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["enrolment__user", "enrolment__course", "helper"]
     search_fields = ["enrolment__user__username", "text"]
+
+
+@admin.register(HiddenMeasurement)
+class HiddenMeasurementAdmin(ReadOnlyAdmin):
+    """Which jobs were measured on hidden questions, and what came out."""
+
+    list_display = ["enrolment", "job_name", "status", "base_loss", "tuned_loss", "created_at"]
+    list_filter = ["status", "enrolment__course", "enrolment__cohort"]
+    list_select_related = ["enrolment__user", "enrolment__course"]
+    search_fields = ["enrolment__user__username", "job_name"]
 
 
 @admin.register(Feedback)

@@ -19,6 +19,7 @@ from courses.models import (
     Evidence,
     Feedback,
     HelpRequest,
+    HiddenMeasurement,
     HintView,
     PageView,
     PinnedJob,
@@ -37,6 +38,7 @@ OF_ENROLMENTS: dict[str, Any] = {
     "hints_seen": HintView,
     "scores": ScoreEvent,
     "requests_for_help": HelpRequest,
+    "hidden_measurements": HiddenMeasurement,
 }
 """Files of the archive, and the tables whose rows belong to an enrolment."""
 
@@ -91,7 +93,7 @@ PARTS = (
         name="progress",
         describe=_(
             "How far you are in courses, and what showed it: answers, reflections, checks, scores, "
-            "and which pages and hints you opened."
+            "measurements on hidden questions, and which pages and hints you opened."
         ),
         models=(Enrolment, PageView, *OF_ENROLMENTS.values()),
         collect=_collect_progress,

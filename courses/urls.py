@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from courses.views import catalogue, certificates, examples, helping, starter_sets, steps
+from courses.views import catalogue, certificates, examples, helping, measuring, starter_sets, steps
 
 app_name = "courses"
 urlpatterns = [
@@ -22,6 +22,10 @@ urlpatterns = [
     path("<slug:slug>/steps/<slug:key>/check/", steps.step_check, name="step_check"),
     path("<slug:slug>/steps/<slug:key>/quiz/", steps.step_quiz, name="step_quiz"),
     path("<slug:slug>/steps/<slug:key>/reflection/", steps.step_reflection, name="step_reflection"),
+    path(
+        "<slug:slug>/steps/<slug:key>/measuring/", measuring.step_measuring, name="step_measuring"
+    ),
+    path("<slug:slug>/steps/<slug:key>/measure/", measuring.step_measure, name="step_measure"),
     path("<slug:slug>/steps/<slug:key>/help/", helping.step_help, name="step_help"),
     path("<slug:slug>/steps/<slug:key>/help/ask/", helping.step_help_ask, name="step_help_ask"),
     path(

@@ -20,6 +20,7 @@ from chat.execution import close_desk, desk
 from chat.models import Reply
 from chat.prompt_sets.running import advance_unfinished
 from chat.services.purging import purge_duels, purge_requests
+from courses.execution.measuring import measure_waiting
 from courses.execution.retention import erase_old_classes
 from datasets_app.execution import run_import, sweep_imports, waiting_imports
 from llmlora_site.reaper import Held, Reaper
@@ -178,6 +179,7 @@ class Patrol(threading.Thread):
         self._submit(run_due_requests)
         self._submit(look_after_ollama)
         self._submit(look_after_chat_servers)
+        self._submit(measure_waiting)
         desk().wake()
 
     def _submit(self, run: Any, *args: Any) -> None:

@@ -39,7 +39,15 @@ from chat.tests.factories import make_answer, make_message, make_tuned_session
 from chat.tests.prompt_factories import answer_all, make_run
 from common.personal_data import parts
 from common.storage import delete_prefix
-from courses.models import Certificate, DueOverride, Feedback, HelpRequest, PageView, Reflection
+from courses.models import (
+    Certificate,
+    DueOverride,
+    Feedback,
+    HelpRequest,
+    HiddenMeasurement,
+    PageView,
+    Reflection,
+)
 from courses.services.reading import open_step
 from courses.tests.factories import enrol, publish_sample
 from datasets_app.models import Contribution, Dataset, DatasetEvent, DatasetVersion
@@ -181,6 +189,12 @@ def _in_courses(user: User, leader: User, folder: Path) -> None:
     open_step(enrolment, "hello")
     HelpRequest.objects.create(enrolment=enrolment, step_key="hello", text=MARK, helper=leader)
     Reflection.objects.create(enrolment=enrolment, step_key="hello", text=MARK)
+    HiddenMeasurement.objects.create(
+        enrolment=enrolment,
+        job=user.training_jobs.get(),
+        job_name=MARK,
+        question_count=20,
+    )
     PageView.objects.create(user=user, kind="job_running", subject_id=MARK)
     Certificate.objects.create(
         enrolment=enrolment,
@@ -218,6 +232,7 @@ def test_the_archive_holds_every_part(person: User, tmp_path: Path) -> None:
         "training/jobs.json",
         "chats/prompt_sets.json",
         "courses/reflections.json",
+        "courses/hidden_measurements.json",
         "courses/certificates.json",
     ):
         assert MARK.encode() in texts[name], name

@@ -41,9 +41,11 @@ from chat.services.purging import purge_duels, purge_requests
 from chat.tests.factories import make_answer, make_base_session, make_message, reply_of, start_reply
 from chat.tests.prompt_factories import answer_all, answer_reply, make_run, waiting_replies
 from courses.execution.retention import erase_old_classes
-from courses.models import CheckResult, Evidence, ScoreEvent, StepProgress
+from courses.lifecycle import measuring as measuring_lifecycle
+from courses.models import CheckResult, Evidence, HiddenMeasurement, ScoreEvent, StepProgress
 from courses.services.reading import open_step
 from courses.tests.factories import enrol, publish_sample
+from courses.tests.measuring import STEP, TINY, ask, enrol_in_measuring
 from courses.tests.writing import HELLO
 from datasets_app.execution import sweep_imports
 from datasets_app.models import Dataset, DatasetImport
@@ -153,6 +155,7 @@ def _files_below(prefix: str) -> Iterator[str]:
 @pytest.fixture(scope="module", autouse=True)
 def _engine() -> Iterator[None]:
     make_tiny_base_model(settings.LLMLORA_HOME.local_models / "tiny")
+    make_tiny_base_model(settings.LLMLORA_HOME.local_models / TINY, context_length=2048)
     app.loader.import_default_modules()
     yield
     close_desk()
@@ -174,19 +177,19 @@ def _small_request(settings: LazySettings) -> None:
     settings.REQUEST_CHECK_BYTES = 100_000
 
 
-def tiny_model() -> BaseModel:
+def tiny_model(name: str = "tiny") -> BaseModel:
     sync_base_models()
-    return BaseModel.objects.get(name="tiny")
+    return BaseModel.objects.get(name=name)
 
 
 # --- a job ----------------------------------------------------------------------------------------
 
 
-def waiting_job(owner: User) -> str:
+def waiting_job(owner: User, base_model: str = "tiny") -> str:
     config = {"num_epochs": 2, "batch_size": 4, "max_length": 128, "eval_fraction": 0.2}
     job = make_training_job(
         owner,
-        base_model=tiny_model(),
+        base_model=tiny_model(base_model),
         lora_config={"r": 2, "alpha": 4},
         training_config=config,
         sample_prompts=["Who waters bed 3?"],
@@ -429,6 +432,43 @@ def in_no_course(owner: User) -> str:
     return str(owner.pk)
 
 
+# --- a measurement on hidden questions ------------------------------------------------------------
+
+
+def waiting_measurement(owner: User) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        enrolment = enrol_in_measuring(owner, Path(folder))
+    open_step(enrolment, STEP)
+    job_id = waiting_job(owner, TINY)
+    deliver("training.run_waiting_jobs", job_id)
+    return str(ask(enrolment, TrainingJob.objects.get(pk=job_id)).pk)
+
+
+def assert_measured_once(measurement_id: str) -> None:
+    row = HiddenMeasurement.objects.get()
+    assert (str(row.pk), row.status, row.error_code) == (measurement_id, "completed", "")
+    assert row.attempts == 1
+    assert CheckResult.objects.filter(check_key="gain").count() == 1
+
+
+def held_measurement(owner: User) -> str:
+    measurement_id = waiting_measurement(owner)
+    assert measuring_lifecycle.claim_next() is not None
+    return measurement_id
+
+
+def done_measurement(owner: User) -> str:
+    measurement_id = waiting_measurement(owner)
+    deliver("courses.measure", measurement_id)
+    return measurement_id
+
+
+def deleted_measurement(owner: User) -> str:
+    measurement_id = waiting_measurement(owner)
+    HiddenMeasurement.objects.all().delete()
+    return measurement_id
+
+
 # --- a person's data ------------------------------------------------------------------------------
 
 
@@ -532,6 +572,15 @@ CASES = {
         open_step_with_its_job,
         assert_passed_once,
         {"passed": passed_step, "in no course": in_no_course},
+    ),
+    "courses.measure": Case(
+        waiting_measurement,
+        assert_measured_once,
+        {
+            "held by a worker": held_measurement,
+            "done": done_measurement,
+            "deleted": deleted_measurement,
+        },
     ),
     "accounts.run_data_request": Case(
         waiting_export,

@@ -10,7 +10,12 @@ from courses.models import Enrolment, Evidence
 from courses.selectors.content import content_of
 from courses.selectors.progress import Standing, standing_of
 
-KINDS = {"dataset": "dataset", "job": "adapter", "prompt_run": "measurement"}
+KINDS = {
+    "dataset": "dataset",
+    "job": "adapter",
+    "prompt_run": "measurement",
+    "hidden_measurement": "measurement",
+}
 """Kinds of evidence that a certificate names, and what it calls them."""
 FIGURES = (
     "examples",

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from courses.checks import chats, datasets, jobs, lessons, prompts
+from courses.checks import chats, datasets, hidden, jobs, lessons, prompts
 from courses.checks.findings import Finding, Outcome
 from courses.checks.params import PREDICATES
 from courses.checks.situation import Situation
@@ -36,6 +36,7 @@ EVALUATORS: dict[str, Predicate] = {
     "chat.corrected": chats.chat_corrected,
     "prompts.run": prompts.prompts_run,
     "prompts.gain": prompts.prompts_gain,
+    "hidden.gain": hidden.hidden_gain,
     "reflection.cites": lessons.reflection_cites,
 }
 assert EVALUATORS.keys() == PREDICATES.keys()

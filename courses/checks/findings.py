@@ -15,7 +15,7 @@ class Proof:
     """Something of the student's that was counted: a row of Evidence.
 
     Attributes:
-        kind: dataset, job, reply, vote, prompt_run, quiz_answer, reflection or page.
+        kind: dataset, job, reply, vote, prompt_run, hidden_measurement, quiz_answer, reflection or page.
         digest: sha256 of what it held, where there is one.
     """
 

@@ -162,6 +162,10 @@ class PromptsGain(Params):
     min_nats: Nats
 
 
+class HiddenGain(Params):
+    min_nats: Nats
+
+
 class ReflectionCites(Params):
     jobs: int = Field(default=1, ge=0)
 
@@ -187,6 +191,7 @@ PREDICATES: dict[str, type[Params]] = {
     "chat.corrected": ChatCorrected,
     "prompts.run": PromptsRun,
     "prompts.gain": PromptsGain,
+    "hidden.gain": HiddenGain,
     "reflection.cites": ReflectionCites,
 }
 

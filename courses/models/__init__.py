@@ -12,6 +12,7 @@ from courses.models.facts import (
     Reflection,
     ScoreEvent,
 )
+from courses.models.measuring import HiddenMeasurement
 from courses.models.progress import Enrolment, EnrolmentQuerySet, StepProgress
 from courses.models.teaching import Certificate, DueOverride, Feedback, HelpRequest, PinnedJob
 
@@ -27,6 +28,7 @@ __all__ = [
     "Evidence",
     "Feedback",
     "HelpRequest",
+    "HiddenMeasurement",
     "HintView",
     "PageView",
     "PinnedJob",

@@ -18,6 +18,7 @@ from courses.models import (
     CohortCourse,
     Enrolment,
     Evidence,
+    HiddenMeasurement,
     HintView,
     QuizAnswer,
     Reflection,
@@ -28,6 +29,7 @@ from courses.selectors.content import content_of
 from courses.selectors.due import DueDates
 from courses.selectors.evidence_subjects import Subject, Subjects
 from courses.selectors.lateness import Overrun, late_places
+from courses.selectors.measuring import asks_for_measuring, measurements_of
 from courses.selectors.pinned import class_enrolments, reading_language, step_title
 from courses.selectors.progress import StepStanding, standing_of
 from courses.selectors.scores import Score, score_of
@@ -75,6 +77,7 @@ class StepRecord:
     Attributes:
         hints_opened: of all checks of the step.
         reflection: the newest, with the jobs that it names.
+        measurements: on hidden questions, where the step asks for one.
     """
 
     enrolment: Enrolment
@@ -88,6 +91,7 @@ class StepRecord:
     answers: list[ShownAnswer]
     reflection: Reflection | None
     cited_jobs: list[TrainingJob]
+    measurements: list[HiddenMeasurement]
     hints_opened: int
     hint_count: int
     due_at: datetime | None
@@ -138,6 +142,7 @@ def step_record(cohort: Cohort, enrolment: Enrolment, step_key: str, reader: Use
         answers=_answers(enrolment, step),
         reflection=reflection,
         cited_jobs=list(TrainingJob.objects.filter(pk__in=cited, owner=enrolment.user)),
+        measurements=list(measurements_of(enrolment)) if asks_for_measuring(step) else [],
         hints_opened=hints.count(),
         hint_count=sum(len(check.hints) for check in step.checks),
         due_at=due_at,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from common.errors import DomainError
 from courses.catalogue.schema import Check
-from courses.solving import lessons, talking, training
+from courses.solving import lessons, measuring, talking, training
 from courses.solving.student import ReferenceStudent, UnsolvableError
 
 
@@ -36,6 +36,7 @@ ACTS: dict[str, Callable[[ReferenceStudent, Check], None]] = {
     "chat.corrected": talking.correct_answer,
     "prompts.run": talking.put_prompts,
     "prompts.gain": nothing,
+    "hidden.gain": measuring.measure_hidden,
 }
 
 

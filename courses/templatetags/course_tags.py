@@ -7,9 +7,11 @@ from typing import Any
 
 from django import template
 
+from courses.models import HiddenMeasurement
 from courses.selectors.pages import StepRow, step_rows
 from courses.selectors.pinned import reading_language
 from courses.selectors.progress import CourseStanding, StepStanding
+from courses.wording.measured import hidden_failure_sentence
 
 register = template.Library()
 
@@ -32,6 +34,14 @@ def next_key(course: CourseStanding, item: StepStanding) -> str:
     index = keys.index(item.step.key)
     following = next((other for other in course.steps[index + 1 :] if other.is_open), None)
     return following.step.key if following else ""
+
+
+@register.filter
+def measurement_failure(row: HiddenMeasurement) -> str:
+    """Why it came to nothing; empty where it did not."""
+    if row.status != HiddenMeasurement.Status.FAILED:
+        return ""
+    return hidden_failure_sentence(row.job_name, row.error_code, row.error_params)
 
 
 @register.filter

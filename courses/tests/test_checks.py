@@ -104,6 +104,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "chat.pairs": {"min": 1},
     "chat.votes": {"min": 1},
     "prompts.gain": {"min_nats": 0.1},
+    "hidden.gain": {"min_nats": 0.1},
 }
 
 

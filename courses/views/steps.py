@@ -20,6 +20,7 @@ from courses.lesson_link import remember_lesson
 from courses.models import Enrolment
 from courses.selectors.feedback import feedback_on_step
 from courses.selectors.helping import shown_help
+from courses.selectors.measuring import shown_measuring
 from courses.selectors.pages import StepPage, shown_checks, step_page
 from courses.selectors.pinned import reading_language
 from courses.selectors.progress import get_enrolment, standing_of
@@ -176,6 +177,7 @@ def show_step(
     context = {
         "page": page,
         "help": shown_help(page.course, page.item),
+        "measuring": shown_measuring(page.course, page.item, reading_language()),
         "faults": faults or {},
         "given": given or {},
         "beat_seconds": BEAT_SECONDS,

@@ -90,6 +90,8 @@ def check_title(check: Check) -> str:  # noqa: C901, PLR0911, PLR0912 - one case
             return _("A prompt set was put to your model and its base model")
         case "prompts.gain":
             return _("On the evaluation questions your model is better than its base model")
+        case "hidden.gain":
+            return _("On the hidden questions your model is better than its base model")
         case "reflection.cites" if not wanted.jobs:
             return _("Your text is written")
     return _("Your reflection refers to your own jobs")

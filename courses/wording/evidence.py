@@ -28,6 +28,7 @@ _KINDS: dict[str, Label] = {
     "reply": gettext_lazy("Answer in a chat"),
     "vote": gettext_lazy("Vote on answers"),
     "prompt_run": gettext_lazy("Run of a prompt set"),
+    "hidden_measurement": gettext_lazy("Measurement on hidden questions"),
     "quiz_answer": gettext_lazy("Right answer in the quiz"),
     "reflection": gettext_lazy("Reflection"),
     "page": gettext_lazy("Page that was open"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from courses.models import CheckResult
+from courses.wording.measured import figure, hidden_failure_sentence, measure_sentence
 from courses.wording.settings import setting_list, verdict_list
 from modelhub.sentences import engine_failure_sentence
 
@@ -28,6 +28,10 @@ def reason_sentence(stored: Values) -> str:
             return ""
         case Outcome.BLOCKED:
             return _("This is looked at once the point above it is met.")
+        case Outcome.ERROR if stored["reason"] == "hidden_failed":
+            return hidden_failure_sentence(
+                observed["name"], observed["error_code"], observed["error_params"]
+            )
         case Outcome.ERROR:
             return _(
                 "The server could not check this just now. That is not your fault, and nothing is lost: "
@@ -43,7 +47,8 @@ def reason_sentence(stored: Values) -> str:
         "dataset": _dataset_sentence,
         "chat": _chat_sentence,
         "correction": _chat_sentence,
-        "prompts": _measure_sentence,
+        "prompts": measure_sentence,
+        "hidden": measure_sentence,
     }.get(parts, _job_sentence)
     return word(stored["reason"], observed, wanted)
 
@@ -65,6 +70,14 @@ def _waiting_sentence(reason: str, observed: Values) -> str:
                 "%(count)d jobs of the sweep are still to come.",
                 observed["left"],
             ) % {"count": observed["left"]}
+        case "hidden_under_way" if observed["status"] == "pending":
+            return _(
+                "The measurement of “%(name)s” waits for a free worker. That does not count as your time."
+            ) % {"name": observed["name"]}
+        case "hidden_under_way":
+            return _("“%(name)s” is being measured on the hidden questions.") % {
+                "name": observed["name"]
+            }
     return _("A device is at work on it. This is met by itself.")
 
 
@@ -193,15 +206,15 @@ def _job_sentence(reason: str, observed: Values, wanted: Values) -> str:  # noqa
                 "Try a higher learning rate or more epochs."
             ) % {
                 **name,
-                "first": _number(observed["first_loss"]),
-                "last": _number(observed["last_loss"]),
-                "wanted": _number(wanted["loss"]),
+                "first": figure(observed["first_loss"]),
+                "last": figure(observed["last_loss"]),
+                "wanted": figure(wanted["loss"]),
             }
         case "job_small_gain":
             return _(
                 "On held-out examples “%(name)s” is better than the base model by %(gain)s nats; "
                 "%(wanted)s are needed. Look at its diagnosis for the next thing to try."
-            ) % {**name, "gain": _number(observed["gain"]), "wanted": _number(wanted["gain"])}
+            ) % {**name, "gain": figure(observed["gain"]), "wanted": figure(wanted["gain"])}
         case "job_other_verdict":
             return _(
                 "The diagnosis of “%(name)s” is another one. This step asks for: %(verdicts)s."
@@ -265,31 +278,5 @@ def _chat_sentence(reason: str, observed: Values, wanted: Values) -> str:
     )
 
 
-def _measure_sentence(reason: str, observed: Values, wanted: Values) -> str:
-    match reason:
-        case "prompts_not_run" if wanted["set"] == "eval":
-            return _(
-                "The evaluation questions of this course were not put to your model and its base model yet. "
-                "Open the prompt sets, choose those of the course, and both models."
-            )
-        case "prompts_not_run":
-            return _(
-                "No prompt set of at least %(wanted)d questions was put to your model and its base model yet; "
-                "the largest has %(items)d."
-            ) % {"wanted": wanted["items"], "items": observed["items"]}
-    return _(
-        "“%(name)s” is better than the base model by %(gain)s nats; %(wanted)s are needed. "
-        "Look at the answers that are worst, and at your data for them."
-    ) % {
-        "name": observed["name"],
-        "gain": _number(observed["gain"]),
-        "wanted": _number(wanted["gain"]),
-    }
-
-
 def _both(observed: Values, wanted: Values, what: str) -> dict[str, Any]:
     return {"name": observed["name"], what: observed[what], "wanted": wanted[what]}
-
-
-def _number(value: float) -> str:
-    return number_format(round(value, 2), use_l10n=True)
