@@ -21,13 +21,21 @@ from chat.tests.factories import (
     make_tuned_session,
     reply_of,
 )
-from common.errors import InvalidInputError
+from common.errors import ConflictError, DomainError, InvalidInputError, NotFoundError
 from courses.catalogue.schema import CourseContent, Question
 from courses.execution.verifying import verify_step
-from courses.models import CohortCourse, Course, Enrolment, PageView, StepProgress
+from courses.models import (
+    CohortCourse,
+    Course,
+    Enrolment,
+    HiddenMeasurement,
+    PageView,
+    StepProgress,
+)
 from courses.selectors.content import content_of, newest_version
 from courses.services.answering import answer_quiz, write_reflection
 from courses.services.enrolling import begin_course
+from courses.services.measuring import measure
 from courses.services.publishing import publish_courses
 from courses.services.reading import beat, open_step
 from courses.starter import hidden_records, starter_records
@@ -90,6 +98,12 @@ class Cheater:
             if step.questions:
                 given = {question.key: answers(question) for question in step.questions}
                 answer_quiz(self.enrolment, step.key, given)
+
+    def measures(self, job: TrainingJob, *, refused_as: type[DomainError]) -> None:
+        """Ask for it at every step; none of them takes it."""
+        for step in self.content.steps:
+            with pytest.raises((refused_as, NotFoundError)):
+                measure(self.enrolment, step.key, job.pk, language="en")
 
     def reflections(self, text: str, jobs: list[TrainingJob]) -> None:
         for step in self.content.steps:
@@ -293,6 +307,57 @@ def train_on_a_classmates_data(student: Cheater) -> None:
     TrainingJob.objects.filter(pk=job.pk).update(diagnosis={}, baseline_loss=None)
 
 
+# --- hidden questions ---------------------------------------------------------------------------------
+
+
+@cheat
+def measure_a_classmates_model(student: Cheater) -> None:
+    """By asking for it, and by what the classmate measured."""
+    job = _good_job(student.other)
+    student.measures(job, refused_as=NotFoundError)
+    _measured(begin_course(student.other, student.enrolment.course)[0], job)
+
+
+@cheat
+def measure_a_job_from_before_the_course(student: Cheater) -> None:
+    job = _good_job(student.user, student.dataset(student.records()))
+    TrainingJob.objects.update(created_at=timezone.now() - timedelta(hours=2))
+    student.measures(job, refused_as=NotFoundError)
+    _measured(student.enrolment, job)
+
+
+@cheat
+def measure_without_an_adapter(student: Cheater) -> None:
+    job = make_failed_job(student.user, dataset_version=student.dataset(student.records()))
+    student.measures(job, refused_as=ConflictError)
+    _measured(student.enrolment, job)
+
+
+@cheat
+def throw_the_measured_job_away(student: Cheater) -> None:
+    job = make_completed_job(student.user, dataset_version=student.dataset(student.records()))
+    _measured(student.enrolment, job)
+    job.delete()
+
+
+@cheat
+def post_losses_to_the_api(student: Cheater) -> None:
+    job = _good_job(student.other)
+    browser = Client()
+    browser.force_login(student.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    claim = {
+        "job_id": str(job.pk),
+        "status": "completed",
+        "tuned_loss": 0.1,
+        "base_loss": 9.0,
+        "gain": 8.9,
+    }
+    for step in student.content.steps:
+        address = f"/api/courses/level-{student.level}/steps/{step.key}/hidden-measurements"
+        browser.post(address, json.dumps(claim), content_type="application/json")
+    assert not HiddenMeasurement.objects.exists()
+
+
 # --- conversations ------------------------------------------------------------------------------------
 
 
@@ -352,13 +417,33 @@ def test_who_trains_on_the_questions_gains_nothing(
     """Own examples and a real job pass what asks for those; what asks for clean data does not."""
     cheater = Cheater(student, other_student, 3)
     leaked = hidden_records(3) if part == "hidden" else cheater.records("eval")
-    _good_job(student, cheater.dataset(cheater.records() + OWN[:6] + leaked))
+    job = _good_job(student, cheater.dataset(cheater.records() + OWN[:6] + leaked))
+    _measured(cheater.enrolment, job)
     results = {
         step.key: verify_step(cheater.enrolment, step.key).checks for step in cheater.content.steps
     }
     key = "clean" if part == "eval" else "hidden"
     assert results["your-data"][key]["outcome"] != "pass"
     assert results["evaluation"]["gain"]["outcome"] != "pass"
+    assert (results["evaluation"]["hidden"]["outcome"] == "pass") == (part == "eval")
+
+
+def _measured(enrolment: Enrolment, job: TrainingJob) -> HiddenMeasurement:
+    """With numbers that would please every check."""
+    return HiddenMeasurement.objects.create(
+        enrolment=enrolment,
+        job=job,
+        job_name=job.name,
+        language="en",
+        digest="0" * 64,
+        question_count=20,
+        adapter_digest="0" * 64,
+        status=HiddenMeasurement.Status.COMPLETED,
+        tuned_loss=0.5,
+        base_loss=3.0,
+        gain_low=2.0,
+        gain_high=3.0,
+    )
 
 
 def _good_job(
