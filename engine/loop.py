@@ -1,10 +1,10 @@
 """The one loop that owns the device: training jobs and answers take turns in it, each by its smallest step.
 
-While somebody waits for an answer, training and decoding share the time by slices; a new request is heard after every
-block of the model. All answers of a base model move by one step together (engine.inference.room); answers of models
-that the rooms do not know, and measurements, take turns with them. Of several jobs the one with the least work left
-trains (engine.scheduling); they change at the end of an optimizer step. A failure ends only the work that it happened
-in.
+While a job and chats both want the device, engine.turns says after every block of training and every step of chats who
+goes next; there a new request is heard too. All answers of a base model move by one step together
+(engine.inference.room); answers of models that the rooms do not know, and measurements, take turns with them. Of
+several jobs the one with the least work left trains (engine.scheduling); they change at the end of an optimizer step. A
+failure ends only the work that it happened in.
 """
 
 from __future__ import annotations
@@ -23,18 +23,16 @@ from engine.errors import EngineError
 from engine.inference.endings import ending
 from engine.inference.rooms import ChatRooms
 from engine.inference.run import GenerationRun
-from engine.models.devices import free_cached_memory
+from engine.models.devices import free_cached_memory, wait_for
 from engine.models.loading import ModelHost
 from engine.scheduling import Queued, Speed, most_urgent
 from engine.signals import Signals
 from engine.training.calibration import CalibrationRun
 from engine.training.footprint import mends
 from engine.training.run import TrainingRun
+from engine.turns import Turns
 
 logger = logging.getLogger(__name__)
-
-SLICE_SECONDS = 0.25
-"""Training between two turns of decoding, and decoding between two turns of training."""
 
 Event = dict[str, Any]
 
@@ -56,19 +54,19 @@ class EngineLoop:
     Args:
         host: the resident models.
         emit: told every event, in the thread of the loop.
-        slice_seconds: of training and of decoding in turn; at least one step of each is done.
         llama_cpp: where llama.cpp keeps its files; without it the engine's own rooms draw all answers.
+        clock: seconds that only grow.
     """
 
     def __init__(
         self,
         host: ModelHost,
         emit: Callable[[Event], None],
-        slice_seconds: float = SLICE_SECONDS,
         llama_cpp: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._host = host
-        self._slice_seconds = slice_seconds
+        self._clock = clock
         self._emit = emit
         self._requests: queue.SimpleQueue[tuple[protocol.Request, float] | None] = (
             queue.SimpleQueue()
@@ -79,6 +77,7 @@ class EngineLoop:
         self._jobs: list[Queued[TrainingRun]] = []
         self._current: Queued[TrainingRun] | None = None
         self._speed = Speed()
+        self._turns = Turns()
         self._rooms = ChatRooms(host, llama_cpp)
         self._alone: deque[GenerationRun | CalibrationRun] = deque()
         self._is_stopping = False
@@ -97,7 +96,7 @@ class EngineLoop:
                 "work=%s is under way already; the second request is ignored", request.work_id
             )
             return
-        self._requests.put((request, time.monotonic()))
+        self._requests.put((request, self._clock()))
 
     def stop(self) -> None:
         """End the loop as soon as the step at hand allows; open work is dropped without a word. From any thread."""
@@ -118,16 +117,19 @@ class EngineLoop:
         self._rooms.close()
 
     def run_once(self, *, wait: bool = False) -> None:
-        """Take new requests, then a slice of training and a slice of decoding.
+        """Take new requests, then do one step of a job or of all answers.
 
         Args:
             wait: whether to block until there is something to do.
         """
         self._take_requests(wait=wait and not (self._jobs or self._has_answers()))
         self._end_signalled_waiting()
-        if self._jobs and not self._is_stopping:
-            self._train()
-        self._decode(until=time.monotonic() + self._slice_seconds if self._jobs else None)
+        if self._is_stopping:
+            return
+        if self._jobs and not (self._has_answers() and self._is_chat_next()):
+            self._step_job(self._choose_job())
+        elif self._has_answers():
+            self._step_answers()
 
     @property
     def open_work_count(self) -> int:
@@ -136,25 +138,9 @@ class EngineLoop:
     def _has_one_work(self) -> bool:
         return self.open_work_count == 1
 
-    def _train(self) -> None:
-        """Step the most urgent job for a slice, or until somebody asks for an answer."""
-        until = time.monotonic() + self._slice_seconds
-        while self._jobs and not self._is_stopping:
-            queued = self._choose_job()
-            self._step_job(queued)
-            self._take_requests(wait=False)
-            if self._has_answers() and not self._is_decoding_due(until):
-                continue
-            if time.monotonic() >= until or self._has_answers():
-                return
-
-    def _is_decoding_due(self, until: float) -> bool:
-        """An answer that has not begun goes first; one under way waits for its slice."""
-        return (
-            time.monotonic() >= until
-            or self._rooms.has_newcomers
-            or any(not answer.has_begun for answer in self._alone)
-        )
+    def _is_chat_next(self) -> bool:
+        is_awaited = any(not answer.has_begun for answer in self._alone)
+        return self._turns.is_chat_next(has_newcomers=is_awaited or self._rooms.has_newcomers)
 
     def _has_answers(self) -> bool:
         return bool(self._alone) or not self._rooms.is_idle
@@ -164,7 +150,7 @@ class EngineLoop:
             return self._current
         speed = self._speed.tokens_per_second
         rests = [(queued, queued.job.remaining_tokens / speed) for queued in self._jobs]
-        chosen = most_urgent(rests, time.monotonic())
+        chosen = most_urgent(rests, self._clock())
         if chosen is not self._current:
             self._tell_change(chosen)
             self._current = chosen
@@ -181,11 +167,15 @@ class EngineLoop:
                 self._emit(chosen.job.story.made("stage", stage=chosen.job.story.stage))
 
     def _step_job(self, queued: Queued[TrainingRun]) -> None:
-        job, started = queued.job, time.monotonic()
+        job, started = queued.job, self._clock()
         before = job.pace.remaining_tokens
         is_well = self._guarded(job.work_id, job.advance, job)
-        seconds = time.monotonic() - started
+        if self._has_answers():
+            # Else the next step of chats would be charged with what it waits for.
+            wait_for(self._host.device)
+        seconds = self._clock() - started
         queued.busy_seconds += seconds
+        self._turns.trained(seconds)
         if job.story.stage == "training":
             self._speed.add(max(0.0, before - job.pace.remaining_tokens), seconds)
         if not is_well or job.is_finished:
@@ -194,15 +184,14 @@ class EngineLoop:
             if is_well:
                 self._forget(job.work_id)
 
-    def _decode(self, until: float | None) -> None:
-        """Step all answers, each room as one: for a slice beside training, else once."""
-        while self._has_answers() and not self._is_stopping:
-            self._step_rooms()
-            for _ in range(len(self._alone)):
-                self._step_alone()
-            if until is None or time.monotonic() >= until:
-                return
-            self._take_requests(wait=False)
+    def _step_answers(self) -> None:
+        """Step all answers, each room as one."""
+        started = self._clock()
+        self._step_rooms()
+        for _ in range(len(self._alone)):
+            self._step_alone()
+        if self._jobs:
+            self._turns.chatted(self._clock() - started)
 
     def _step_rooms(self) -> None:
         for event in self._rooms.step():
@@ -257,7 +246,7 @@ class EngineLoop:
             ref = _read(lambda body: protocol.BaseModelRef(**body["base_model"]), request.body)
             self._rooms.prepare(ref)
             self._forget(request.work_id)
-            duration_seconds = time.monotonic() - received
+            duration_seconds = self._clock() - received
             return [
                 {
                     "type": "loaded",

@@ -174,6 +174,14 @@ def set_threads() -> None:
         logger.debug("the threads between operations are already set")
 
 
+def wait_for(device: Device) -> None:
+    """Until what was asked of it is done: GPUs are told what to do and go on by themselves."""
+    if device.kind == "cuda":
+        torch.cuda.synchronize()
+    elif device.kind == "mps":
+        torch.mps.synchronize()
+
+
 def memory_report(device: Device) -> MemoryReport:
     """Total and free bytes of the device's memory."""
     if device.kind == "cuda":

@@ -80,7 +80,7 @@ def test_the_loop_gives_way_to_other_work(
     host: ModelHost, tiny_base_model: BaseModelRef, tmp_path: Path, kind: str
 ) -> None:
     events: list[dict[str, Any]] = []
-    loop = EngineLoop(host, events.append, slice_seconds=0)
+    loop = EngineLoop(host, events.append)
     loop.submit(Request("measure", "measure", {"base_model": asdict(tiny_base_model)}))
     loop.run_once()
     body = (

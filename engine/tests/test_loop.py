@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import itertools
 import os
+import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,9 +27,9 @@ Event = dict[str, Any]
 class Bench:
     """A loop stepped by hand, with everything that it told."""
 
-    def __init__(self, host: ModelHost) -> None:
+    def __init__(self, host: ModelHost, clock: Callable[[], float] = time.monotonic) -> None:
         self.events: list[Event] = []
-        self.loop = EngineLoop(host, self.events.append, slice_seconds=0)
+        self.loop = EngineLoop(host, self.events.append, clock=clock)
 
     def train(self, work_id: str, spec: Any) -> None:
         self.loop.submit(Request("train", work_id, training_body(spec)))
@@ -36,6 +39,11 @@ class Bench:
 
     def cancel(self, work_id: str) -> None:
         self.loop.submit(Request("cancel", work_id))
+
+    def close(self) -> None:
+        """Drop what is under way."""
+        self.loop.stop()
+        self.loop.run()
 
     def run(self) -> None:
         while self.loop.open_work_count:
@@ -74,6 +82,50 @@ def test_a_chat_gets_its_turn_while_a_job_trains(
         e for e in bench.events[: bench.events.index(bench.end("reply"))] if e["type"] == "step"
     ]
     assert len(steps_before_the_reply) < len(bench.of("job", "step"))
+
+
+def test_a_job_beside_chats_takes_at_most_twice_as_long(
+    host: ModelHost, tiny_base_model: BaseModelRef, tmp_path: Path
+) -> None:
+    taken = []
+    for name in ("alone", "beside"):
+        # Every step takes one second.
+        bench = Bench(host, clock=itertools.count().__next__)
+        bench.train(name, make_training_spec(tmp_path, tiny_base_model, name=name, num_epochs=20))
+        asked = steps = 0
+        while not bench.of(name, "finished"):
+            while name == "beside" and bench.loop.open_work_count <= 8:
+                asked += 1
+                spec = make_generation_spec(tiny_base_model, seed=asked, temperature=1.0)
+                bench.generate(f"chat{asked}", spec)
+            bench.loop.run_once()
+            steps += 1
+        taken.append(steps)
+        bench.close()
+    alone, beside = taken
+    assert 1.5 * alone < beside <= 2 * alone
+
+
+def test_a_first_token_does_not_wait_for_training(
+    host: ModelHost, tiny_base_model: BaseModelRef, tmp_path: Path
+) -> None:
+    taken = []
+    for has_job in (False, True):
+        bench = Bench(host, clock=itertools.count().__next__)
+        if has_job:
+            bench.train("job", make_training_spec(tmp_path, tiny_base_model, num_epochs=100))
+            bench.run_until("job", "step")
+        bench.generate("other", make_generation_spec(tiny_base_model, max_tokens=100))
+        bench.run_until("other", "text")
+        # Training is owed something now.
+        bench.generate("reply", make_generation_spec(tiny_base_model, max_tokens=1))
+        steps = 0
+        while not bench.of("reply", "finished"):
+            bench.loop.run_once()
+            steps += 1
+        taken.append(steps)
+        bench.close()
+    assert taken[0] == taken[1]
 
 
 def test_a_chat_does_not_move_what_a_job_learns(

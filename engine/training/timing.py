@@ -16,7 +16,7 @@ from engine.config import SamplingParams, TrainingHyperparameters
 from engine.data.dataset import tokenize_file
 from engine.data.records import Turn
 from engine.inference.decode import decode
-from engine.models.devices import Device
+from engine.models.devices import Device, wait_for
 from engine.models.loading import ResidentModel
 from engine.training.loss import head_loss_and_gradient
 
@@ -68,7 +68,7 @@ def time_head(resident: ResidentModel) -> dict[str, Any]:
     with torch.no_grad():
         cap = resident.packed.architecture.logit_cap
         head_loss_and_gradient(normed, head, labels, resident.packed.products, cap)
-    _wait_for(resident.device)
+    wait_for(resident.device)
     return {"labels": HEAD_LABELS, "seconds": time.perf_counter() - started}
 
 
@@ -115,16 +115,8 @@ def timed(device: Device, work: Generator[None, None, Any]) -> tuple[float, bool
         next(work)
     except StopIteration:
         is_over = True
-    _wait_for(device)
+    wait_for(device)
     return time.perf_counter() - started, is_over
-
-
-def _wait_for(device: Device) -> None:
-    """GPUs are told what to do and go on by themselves."""
-    if device.kind == "cuda":
-        torch.cuda.synchronize()
-    elif device.kind == "mps":
-        torch.mps.synchronize()
 
 
 def held_bytes(device: Device) -> int:
