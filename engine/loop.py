@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from engine import protocol
 from engine.errors import EngineError
 from engine.inference.endings import ending
+from engine.inference.llama_cpp.choice import LlamaChoice
 from engine.inference.rooms import ChatRooms
 from engine.inference.run import GenerationRun
 from engine.models.devices import free_cached_memory, wait_for
@@ -54,7 +55,7 @@ class EngineLoop:
     Args:
         host: the resident models.
         emit: told every event, in the thread of the loop.
-        llama_cpp: where llama.cpp keeps its files; without it the engine's own rooms draw all answers.
+        llama_cpp: as ChatRooms takes it.
         clock: seconds that only grow.
     """
 
@@ -62,7 +63,7 @@ class EngineLoop:
         self,
         host: ModelHost,
         emit: Callable[[Event], None],
-        llama_cpp: Path | None = None,
+        llama_cpp: Path | LlamaChoice | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._host = host
@@ -236,7 +237,8 @@ class EngineLoop:
         elif request.type == "generate":
             answer_spec = _read(protocol.read_generation_spec, request.body)
             if self._rooms.prepare(answer_spec.base_model):
-                self._rooms.join(request.work_id, answer_spec, signals, received)
+                behind = self._requests.qsize()
+                self._rooms.join(request.work_id, answer_spec, signals, received, behind)
             else:
                 self._alone.append(
                     GenerationRun(request.work_id, answer_spec, self._host, signals, received)

@@ -64,15 +64,25 @@ class ChatRooms:
         finally:
             self._host.release(resident)
 
-    def join(self, work_id: str, spec: GenerationSpec, signals: Signals, received: float) -> None:
+    def join(
+        self,
+        work_id: str,
+        spec: GenerationSpec,
+        signals: Signals,
+        received: float,
+        behind: int = 0,
+    ) -> None:
         """Take a request in.
+
+        Args:
+            behind: requests that came in meanwhile: the first of a class that asks at once is not one of few.
 
         Raises:
             UnsupportedModelError: the base model is missing or unreadable.
         """
         resident = self._host.acquire(spec.base_model)
         try:
-            answer = self._joined_llama(work_id, spec, resident, signals, received)
+            answer = self._joined_llama(work_id, spec, resident, signals, received, behind)
             if answer is None:
                 answer = resident.room.join(work_id, spec, signals, received)
         except BaseException:
@@ -111,11 +121,12 @@ class ChatRooms:
         resident: ResidentModel,
         signals: Signals,
         received: float,
+        behind: int,
     ) -> Answer | None:
         """The answer that llama.cpp draws; None where it does not."""
         if self._llama is None:
             return None
-        under_way = sum(other is resident for _, other in self._open.values())
+        under_way = behind + sum(other is resident for _, other in self._open.values())
         chosen = self._llama.choose(resident, spec, under_way)
         if chosen is None:
             return None

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,9 +18,10 @@ from engine.inference.llama_cpp.choice import LlamaChoice, read_chat_engine
 from engine.inference.llama_cpp.files import base_file, is_whole
 from engine.inference.llama_cpp.trial import Trial, remembered_trial
 from engine.inference.rooms import ChatRooms
+from engine.loop import EngineLoop
 from engine.models.chat_precision import Quality
 from engine.models.loading import ModelHost, ResidentModel
-from engine.protocol import BaseModelRef, GenerationSpec
+from engine.protocol import BaseModelRef, GenerationSpec, Request, generation_body
 from engine.signals import Signals
 from engine.tests.chat_factories import write_adapter
 from engine.tests.factories import make_generation_spec
@@ -99,6 +101,29 @@ def test_beyond_what_was_measured_the_room_draws(
         ("1", "llama.cpp"), ("2", "llama.cpp"), ("3", "batched"), ("4", "batched"),
     ]  # fmt: skip
     asked.close()
+
+
+@needs_llama
+def test_of_many_who_ask_at_once_none_is_one_of_few(
+    host: ModelHost, resident: ResidentModel, tmp_path: Path
+) -> None:
+    seed_trial(resident, tmp_path / "llama-cpp", fast_trial())
+    events: list[dict[str, Any]] = []
+    choice = open_choice(host, tmp_path / "llama-cpp", "auto")
+    loop = EngineLoop(host, events.append, choice)
+    for count in (4, 2):
+        for index in range(count):
+            spec = of_session(make_generation_spec(resident.ref), f"{count} ask, {index}")
+            loop.submit(Request("generate", f"{count}-{index}", generation_body(spec)))
+        while loop.open_work_count:
+            loop.run_once()
+    paths = {e["work_id"]: e["timings"]["path"] for e in events if e["type"] == "finished"}
+    assert paths == {
+        "4-0": "batched", "4-1": "batched", "4-2": "batched", "4-3": "batched",
+        "2-0": "llama.cpp", "2-1": "llama.cpp",
+    }  # fmt: skip
+    loop.stop()
+    loop.run()
 
 
 @needs_llama

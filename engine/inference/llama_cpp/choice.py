@@ -104,7 +104,7 @@ class LlamaChoice:
         """The room of llama.cpp that a request goes to and its prompt; None for the engine's own room.
 
         Args:
-            under_way: answers of the same base model.
+            under_way: answers of the same base model, and requests that may become some.
         """
         if spec.scored_answer or not self._is_possible(resident):
             return None
