@@ -9,6 +9,7 @@ MODULES = {
     "spine": "benchmarks.spine",
     "training": "benchmarks.training.command",
     "chat": "benchmarks.chat",
+    "beside": "benchmarks.beside",
     "presets": "benchmarks.presets",
     "datasets": "benchmarks.datasets",
     "diagnosis": "benchmarks.diagnosis",

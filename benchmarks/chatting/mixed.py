@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,17 @@ class Mixed:
     Attributes:
         alone_seconds, with_chats_seconds: of the same job.
         first_token_seconds: of every answer that began while the job ran.
+        gap_seconds: between two pieces of one answer.
         tokens: of the answers that ended while the job ran.
+        paths: of them, how many were drawn in which way.
     """
 
     alone_seconds: float
     with_chats_seconds: float
     first_token_seconds: list[float]
+    gap_seconds: list[float]
     tokens: int
+    paths: dict[str, int]
 
     @property
     def slowdown(self) -> float:
@@ -42,50 +47,71 @@ class Mixed:
     def first_token_p95(self) -> float:
         return percentile(self.first_token_seconds, 0.95)
 
+    @property
+    def gap_p95(self) -> float:
+        return percentile(self.gap_seconds, 0.95)
+
 
 def run_mixed(
     setup: Setup, prompts: list[dict[str, Any]], tokens: int, epochs: int, folder: Path
 ) -> Mixed:
-    """Train alone, then beside eight students who each ask again as soon as they have their answer."""
+    """Train alone, then beside eight students who each ask something else as soon as they have their answer."""
     client = EngineClient(folder / "mixed.log")
     try:
         client.start()
         ref = BaseModelRef(**setup.model)
         *_, loaded = client.load(ref)
         _must(loaded, "loaded")
-        specs = [
-            _question(setup, ref, student, Prompt(**prompts[student]), tokens)
+        students = [
+            [
+                _question(setup, ref, student, Prompt(**prompts[number]), tokens)
+                for number in range(student, len(prompts), CHATS)
+            ]
             for student in range(CHATS)
         ]
-        for student, spec in enumerate(specs):
+        for student, specs in enumerate(students):
             # The room and the adapters are read before anything is timed.
-            *_, end = client.submit_generation(spec, f"warm-{student}")
+            *_, end = client.submit_generation(specs[0], f"warm-{student}")
             _must(end, "finished")
         job = _job(ref, epochs, folder)
         _train(client, replace(job, training=_settings(2)), "warm-job")
         alone = _train(client, job, "alone")
-        chats = _Chats(client, specs)
+        # Not the first question again: a message that is asked once more is drawn where it was, however many ask now.
+        chats = _Chats(client, [specs[1:] for specs in students])
         chats.start()
         beside = _train(client, job, "beside")
         chats.stop()
-        return Mixed(alone, beside, chats.first_token_seconds, chats.tokens)
+        return Mixed(
+            alone,
+            beside,
+            chats.first_token_seconds,
+            chats.gap_seconds,
+            chats.tokens,
+            dict(chats.paths),
+        )
     finally:
         client.close()
 
 
 class _Chats:
-    """Students who keep asking until they are stopped."""
+    """Students who keep asking until they are stopped.
 
-    def __init__(self, client: EngineClient, specs: list[GenerationSpec]) -> None:
+    Args:
+        questions: of each, asked one after another and then from the first on.
+    """
+
+    def __init__(self, client: EngineClient, questions: list[list[GenerationSpec]]) -> None:
         self._client = client
         self._is_over = threading.Event()
         self._threads = [
-            threading.Thread(target=self._chat, args=(student, spec))
-            for student, spec in enumerate(specs)
+            threading.Thread(target=self._chat, args=(student, specs))
+            for student, specs in enumerate(questions)
         ]
         self._failures: list[Any] = []
         self.first_token_seconds: list[float] = []
+        self.gap_seconds: list[float] = []
         self.tokens = 0
+        self.paths: Counter[str] = Counter()
 
     def start(self) -> None:
         for thread in self._threads:
@@ -99,20 +125,27 @@ class _Chats:
         if self._failures:
             raise SystemExit(f"a chat failed: {self._failures[0]}")
 
-    def _chat(self, student: int, spec: GenerationSpec) -> None:
+    def _chat(self, student: int, specs: list[GenerationSpec]) -> None:
         number = 0
         while not self._is_over.is_set():
+            started, last = time.perf_counter(), None
+            work = self._client.submit_generation(
+                specs[number % len(specs)], f"chat-{student}-{number}"
+            )
             number += 1
-            started, first = time.perf_counter(), None
-            work = self._client.submit_generation(spec, f"chat-{student}-{number}")
             for event in work:
+                now = time.perf_counter()
                 if self._is_over.is_set():
                     work.cancel()
-                elif event["type"] == "text" and first is None:
-                    first = time.perf_counter() - started
-                    self.first_token_seconds.append(first)
+                elif event["type"] == "text":
+                    if last is None:
+                        self.first_token_seconds.append(now - started)
+                    else:
+                        self.gap_seconds.append(now - last)
+                    last = now
                 elif event["type"] == "finished":
                     self.tokens += event["usage"]["completion_tokens"]
+                    self.paths[event["timings"]["path"]] += 1
                 elif event["type"] == "failed":
                     self._failures.append(event)
                     return

@@ -201,10 +201,13 @@ def _cell_table(report: Report, users: int) -> str:
 def mixed_text(mixed: Mixed) -> str:
     return (
         f"## A job and {CHATS} chats\n\nThe same job through one engine process alone and beside {CHATS} students who "
-        f"each ask again as soon as they have their answer: {mixed.alone_seconds:.1f} s and "
+        f"each ask something else as soon as they have their answer: {mixed.alone_seconds:.1f} s and "
         f"{mixed.with_chats_seconds:.1f} s (x {mixed.slowdown:.2f}). {len(mixed.first_token_seconds)} answers began "
-        f"meanwhile, their first token came after {mixed.first_token_p95:.2f} s (p95); "
-        f"{mixed.tokens / mixed.with_chats_seconds:.0f} tokens/s of finished answers."
+        f"meanwhile, their first token came after {mixed.first_token_p95:.2f} s (p95), the next ones "
+        f"{mixed.gap_p95:.2f} s apart (p95); "
+        f"{mixed.tokens / mixed.with_chats_seconds:.0f} tokens/s of finished answers. Drawn by: "
+        + ", ".join(f"{path} {count}" for path, count in sorted(mixed.paths.items()))
+        + "."
     )
 
 
