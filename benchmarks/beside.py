@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from dataclasses import asdict
@@ -24,6 +25,8 @@ from engine.tests.factories import prepared_bundled_model
 
 def main() -> int:
     options = _read(sys.argv[1:])
+    # So that a time limit from outside ends the other processes too, and removes their files.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="llmlora-bench-") as name:
         folder = Path(name)
