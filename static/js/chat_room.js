@@ -1,5 +1,7 @@
 // An open conversation: when Enter sends, how the page follows the text, and what happens while the socket is down.
 
+import { takeLateAnswers } from "./late_answers.js";
+
 const POLL_MILLISECONDS = 2000;
 const SOCKET_GRACE_MILLISECONDS = 2500;
 const SILENCE_MILLISECONDS = 15000;
@@ -243,18 +245,7 @@ room.addEventListener("htmx:oobBeforeSwap", (event) => {
 });
 poller.addEventListener("htmx:beforeSwap", () => delete log.dataset.state);
 
-// The socket may replace a button before the answer to its click comes. htmx would look for what the answer replaces in
-// the tree of the button, which is no longer the page's.
-function swapIntoPage(event) {
-  const { requestConfig, serverResponse, shouldSwap } = event.detail;
-  if (!shouldSwap || requestConfig.elt.isConnected) return;
-  event.detail.shouldSwap = false;
-  window.htmx.swap(log, serverResponse, { swapStyle: "none" });
-}
-
-room.addEventListener("htmx:beforeRequest", (event) => {
-  event.detail.target.addEventListener("htmx:beforeSwap", swapIntoPage);
-});
+takeLateAnswers(room, log);
 
 new MutationObserver(() => {
   log.setAttribute("aria-busy", String(isAnswering()));

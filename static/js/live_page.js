@@ -1,5 +1,7 @@
 // A live page: the socket brings new parts; while it is closed the same parts are polled.
 
+import { takeLateAnswers } from "./late_answers.js";
+
 // A closed socket often opens again at once (a restarted server): only then does the page say that it polls.
 const PATIENCE_MILLISECONDS = 1500;
 // A socket may be dead without anybody having closed it: a laptop slept, a proxy forgot.
@@ -112,5 +114,6 @@ export function keepLive(live, notice, pollMilliseconds) {
     if (lost && lost !== document.activeElement) lost.focus({ preventScroll: true });
   });
 
+  takeLateAnswers(live);
   watch();
 }

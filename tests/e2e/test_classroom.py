@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from conftest import create_home
 from tests.e2e.conftest import Visitor
@@ -38,6 +38,7 @@ REFLECTIONS = {
     "学習したモデルは富士山について私の書いた文を答えました。ベースモデルはその文を知りませんでした。"
     "少ない例なので、丸暗記したのだと思います。",
 }
+CLAIM_ADDRESS = re.compile(r"/claim/")
 LIVE_LIMIT_MILLISECONDS = 20_000
 BEFORE_QUIZ = "low-rank-idea"
 """At a quiz nobody passes by waiting, so a raised hand stays up."""
@@ -173,14 +174,31 @@ def help_somebody(board: Page, classroom: str, page: Page) -> None:
     board.locator(".classroom-tabs a", has=board.locator("#needs-count")).click()
     need = board.locator("#needs-list .need", has_text=QUESTION)
     expect(need).to_be_visible(timeout=LIVE_LIMIT_MILLISECONDS)
-    need.locator("[id^=claim-]").click()
-    expect(need.locator("[id^=claim-]")).to_have_count(0, timeout=LIVE_LIMIT_MILLISECONDS)
+    claim_behind_the_socket(board, need.locator("[id^=claim-]"))
     page.reload()
     expect(page.locator("#step-help")).to_contain_text("admin")
     board.locator("#needs-list [id^=resolve-]").click()
     expect(board.locator("#needs-list .need", has_text=QUESTION)).to_have_count(0)
     page.reload()
     expect(page.locator("#step-help .step-help__state")).to_have_count(0)
+
+
+def claim_behind_the_socket(board: Page, claim: Locator) -> None:
+    """The answer to the click comes after the socket has replaced the button, and is told all the same."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    board.route(CLAIM_ADDRESS, hold)
+    with board.expect_request(CLAIM_ADDRESS):
+        claim.click()
+    expect(claim).to_be_visible()
+    [route] = held
+    answer = route.fetch()
+    expect(claim).to_have_count(0, timeout=LIVE_LIMIT_MILLISECONDS)
+    route.fulfill(response=answer)
+    expect(board.locator("#toasts .toast")).to_be_visible()
 
 
 def get_certificate(visitor: Visitor, name: str) -> None:
