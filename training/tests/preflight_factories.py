@@ -29,6 +29,7 @@ def make_measured_model(local_models: Path) -> BaseModel:
     folder = local_models / MODEL
     write_tiny_model(folder)
     config = {
+        "model_type": "llama",
         "hidden_size": SMOLLM2.hidden_size,
         "intermediate_size": SMOLLM2.intermediate_size,
         "num_hidden_layers": SMOLLM2.layer_count,
