@@ -13,11 +13,9 @@ from courses.checks.examples import (
 from courses.checks.findings import Finding, Proof, failed, passed
 from courses.checks.params import DatasetNoOverlap, DatasetValid
 from courses.checks.situation import Situation
-from datasets_app.intake.quality import question_of
 from datasets_app.models import DatasetVersion
 from datasets_app.selectors import read_examples
 from datasets_app.versions.overlap import find_overlap
-from engine.data.records import Example
 
 
 def dataset_valid(situation: Situation, wanted: DatasetValid) -> Finding:
@@ -47,14 +45,9 @@ def dataset_no_overlap(situation: Situation, wanted: DatasetNoOverlap) -> Findin
 
 
 def leaks_into(level: int, part: str, version: DatasetVersion) -> int:
-    """How many questions of a level's evaluation or hidden set stand in a dataset.
-
-    They ask in other words for what the training set teaches, so that answers are alike by design: only what is read
-    is compared.
-    """
-    training = map(_as_read, read_examples(version, limit=MOST_EXAMPLES))
-    wanted = map(_as_read, course_examples(level, part))
-    return len(find_overlap(training, wanted).leaks)
+    """How many questions of a level's evaluation or hidden set stand in a dataset."""
+    training = read_examples(version, limit=MOST_EXAMPLES)
+    return len(find_overlap(training, course_examples(level, part)).leaks)
 
 
 def is_starter(version: DatasetVersion) -> bool:
@@ -105,8 +98,3 @@ def _is_copied(situation: Situation, version: DatasetVersion, own: frozenset[Pai
         example_count__lte=MOST_EXAMPLES,
     ).select_related("dataset")
     return any(own <= pairs_of(other) for other in earlier.order_by("-created_at")[:500])
-
-
-def _as_read(example: Example) -> Example:
-    """An example without its answer; a bare text has nothing else, and stays whole."""
-    return Example(prompt=question_of(example) or example.completion)

@@ -194,6 +194,12 @@ def test_training_on_the_evaluation_set_is_seen(ask: Ask, student: User) -> None
     assert ask("dataset.no_overlap", against="eval").reason == "dataset_leaks"
 
 
+def test_a_system_text_before_it_hides_no_question(student: User) -> None:
+    questions = starter_records(1, "eval", "en")
+    hiding = [record | {"system": "You answer in one sentence."} for record in questions]
+    assert leaks_into(1, "eval", dataset(student, OWN + hiding)) == len(questions)
+
+
 def test_a_clean_dataset_overlaps_with_nothing(ask: Ask, student: User) -> None:
     make_completed_job(student, dataset_version=dataset(student, OWN))
     assert is_passed(ask("dataset.no_overlap", against="eval"))
