@@ -15,7 +15,11 @@ from typing import Any
 
 from benchmarks.chatting.plan import Setup
 
-MODULES = {"room": "benchmarks.chatting.room_side", "peft": "benchmarks.chatting.peft_side"}
+MODULES = {
+    "room": "benchmarks.chatting.room_side",
+    "peft": "benchmarks.chatting.peft_side",
+    "models": "benchmarks.chatting.models_side",
+}
 """Imported by kind: the memory of one must not hold what only another needs."""
 
 

@@ -38,7 +38,6 @@ class PeftSide:
     """The base model with every student's adapter on it."""
 
     def __init__(self, setup: Setup) -> None:
-        bytes_before = peak_bytes()
         base: Any = AutoModelForCausalLM.from_pretrained(setup.model["path"], dtype=torch.float32)
         # Every answer is drawn to its full length.
         base.generation_config.eos_token_id = None
@@ -46,15 +45,10 @@ class PeftSide:
         self._model: Any = PeftModel.from_pretrained(
             base, str(setup.adapter(0)), adapter_name="student-0"
         )
-        self._one_model_bytes = peak_bytes() - bytes_before
         for student in range(1, STUDENTS):
             self._model.load_adapter(str(setup.adapter(student)), adapter_name=f"student-{student}")
         self._model.eval()
         self._answers: list[list[int]] = []
-
-    def memory(self) -> dict[str, int]:
-        """Bytes that one model with one adapter took."""
-        return {"one_model_bytes": self._one_model_bytes}
 
     def beginnings(self, tokens: int) -> list[str]:
         """The first tokens of the answers of the last run as text, without a character that is not whole."""

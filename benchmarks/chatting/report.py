@@ -105,9 +105,10 @@ PEFT serves one after another, so what few students see is read from the run of 
 runs in a process of its own with two threads and a slot for each student; its clients read the stream over HTTP. It \
 decodes requests with different adapters in turn; with one adapter for all it decodes them together, its best case.
 
-Against one model for each job stands what loading one model with one adapter took in PEFT's process; ours is what the \
-engine's process took in float32 for the model, all adapters and the keys and values of all answers. Memory is \
-the peak of the process (resident), for llama-server what it holds at the end (proportional set)."""
+Against one model for each job stands what each further model with its adapter takes in PEFT's process, its weights \
+read as float32 from the bfloat16 in which the model is published; ours is what the engine's process took in float32 \
+for the model, all adapters and the keys and values of all answers. Memory is the peak of the process (resident), for \
+llama-server what it holds at the end (proportional set)."""
 
 
 def goals(report: Report) -> Iterator[tuple[str, str, str]]:

@@ -1,7 +1,7 @@
 """One stack of adapters: matrices of one kind, side by side in places from zero without a gap.
 
-The places in use are a plain view. An adapter that joins is copied to the next place, one that leaves is replaced by
-the last: nothing else moves.
+It is the only home of its adapters. Those of the rows that decode stand first, so that a step reads a plain view of
+them; behind them stand those that nobody uses now. Two change places when one of them joins or leaves a row.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from engine.inference.adapter_weights import (
     StackKind,
 )
 
-_FIRST_BYTES = 256 * 1024 * 1024
-"""Taken for a stack at first. On a CPU, memory that nothing was written to costs nothing."""
+_CHUNK_BYTES = 256 * 1024 * 1024
+"""By which a stack grows. On a CPU, memory that nothing was written to costs nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class Factors:
 class AdapterStack:
     """Adapters of one kind.
 
-    Args:
-        capacity: most adapters, reached by doubling.
+    Attributes:
+        members: those in rows first.
     """
 
     def __init__(
@@ -50,42 +50,65 @@ class AdapterStack:
         kind: StackKind,
         shapes: Sequence[ProjectionShape],
         layer_count: int,
-        capacity: int,
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
         self.kind = kind
         self.members: list[AdapterWeights] = []
+        self._in_rows = 0
+        self._factors: list[list[Factors]] | None = None
         self._shapes, self._device, self._dtype = shapes, device, dtype
-        self._most = capacity
-        bytes_each = _bytes_each(kind, shapes, layer_count, dtype)
-        self._capacity = min(capacity, max(1, _FIRST_BYTES // bytes_each))
+        self._chunk = max(1, _CHUNK_BYTES // _bytes_each(kind, shapes, layer_count, dtype))
+        self._capacity = self._chunk
         self._blocks = [
             [self._empty(shape, self._capacity) for shape in shapes] for _ in range(layer_count)
         ]
 
-    def add(self, adapter: AdapterWeights) -> None:
-        """Give an adapter the next place; its weights become views of the stack."""
+    @property
+    def in_rows(self) -> Sequence[AdapterWeights]:
+        """The members that rows use, in the order of their places."""
+        return self.members[: self._in_rows]
+
+    def hold(self, adapter: AdapterWeights) -> None:
+        """Take an adapter in; its weights become views of the stack."""
         if len(self.members) == self._capacity:
-            self._grow()
-        self._place(adapter, len(self.members))
+            self._resize(self._capacity + self._chunk)
+        self._fill(adapter, len(self.members))
         self.members.append(adapter)
 
-    def remove(self, adapter: AdapterWeights) -> None:
-        """Take an adapter out, with its weights."""
+    def drop(self, adapter: AdapterWeights) -> None:
+        """Forget an adapter that no row uses, with its weights."""
         place = self.members.index(adapter)
-        adapter.blocks = [[_copied(weights) for weights in block] for block in adapter.blocks]
         last = self.members.pop()
         if last is not adapter:
-            self._place(last, place)
+            self._fill(last, place)
             self.members[place] = last
+        adapter.blocks = []
+        if len(self.members) <= self._capacity - 2 * self._chunk:
+            self._resize(self._capacity - self._chunk)
 
+    def join(self, adapter: AdapterWeights) -> None:
+        """Stand an adapter among those in rows."""
+        self._swap(self.members.index(adapter), self._in_rows)
+        self._in_rows += 1
+        self._factors = None
+
+    def leave(self, adapter: AdapterWeights) -> None:
+        """Stand an adapter behind those in rows."""
+        self._in_rows -= 1
+        self._swap(self.members.index(adapter), self._in_rows)
+        self._factors = None
+
+    @property
     def factors(self) -> list[list[Factors]]:
-        """Of all members, by block and projection."""
-        count = len(self.members)
-        return [[_factors(whole, count) for whole in block] for block in self._blocks]
+        """Of the members in rows, by block and projection."""
+        if self._factors is None:
+            self._factors = [
+                [_factors(whole, self._in_rows) for whole in block] for block in self._blocks
+            ]
+        return self._factors
 
-    def _place(self, adapter: AdapterWeights, place: int) -> None:
+    def _fill(self, adapter: AdapterWeights, place: int) -> None:
         for own, block in zip(adapter.blocks, self._blocks, strict=True):
             for index, whole in enumerate(block):
                 target = _view(whole, place)
@@ -93,17 +116,33 @@ class AdapterStack:
                     new.copy_(old)
                 own[index] = target
 
-    def _grow(self) -> None:
-        capacity = min(self._most, 2 * self._capacity)
+    def _swap(self, one: int, other: int) -> None:
+        if one == other:
+            return
         for block in self._blocks:
+            for whole in block:
+                for tensor in whole.tensors:
+                    kept = tensor[one].clone()
+                    tensor[one] = tensor[other]
+                    tensor[other] = kept
+        members = self.members
+        members[one], members[other] = members[other], members[one]
+        # The views stay where they are; it is the adapters that change them.
+        members[one].blocks, members[other].blocks = members[other].blocks, members[one].blocks
+
+    def _resize(self, capacity: int) -> None:
+        """Block by block, and nothing may hold on to the old one, so that never two stacks are in memory."""
+        self._factors = None
+        count = len(self.members)
+        for layer, block in enumerate(self._blocks):
             for index, shape in enumerate(self._shapes):
-                larger = self._empty(shape, capacity)
-                for old, new in zip(block[index].tensors, larger.tensors, strict=True):
-                    new[: self._capacity] = old
-                block[index] = larger
+                resized = self._empty(shape, capacity)
+                for old, new in zip(block[index].tensors, resized.tensors, strict=True):
+                    new[:count] = old[:count]
+                block[index] = resized
+            for place, member in enumerate(self.members):
+                member.blocks[layer] = [_view(whole, place) for whole in block]
         self._capacity = capacity
-        for place, member in enumerate(self.members):
-            member.blocks = [[_view(whole, place) for whole in block] for block in self._blocks]
 
     def _empty(self, shape: ProjectionShape, capacity: int) -> ProjectionWeights:
         def make(*sizes: int) -> torch.Tensor:
@@ -133,15 +172,6 @@ def _view(whole: ProjectionWeights, place: int) -> ProjectionWeights:
         [b[place] for b in whole.b],
         None if whole.gain is None else whole.gain[place],
         None if whole.bias is None else whole.bias[place],
-    )
-
-
-def _copied(weights: ProjectionWeights) -> ProjectionWeights:
-    return ProjectionWeights(
-        weights.a.clone(),
-        [b.clone() for b in weights.b],
-        None if weights.gain is None else weights.gain.clone(),
-        None if weights.bias is None else weights.bias.clone(),
     )
 
 

@@ -129,7 +129,7 @@ class AdapterWeights:
 
     Attributes:
         digest: sha256 of its file.
-        blocks: of each block, the weights of its projections; views of a stack while the adapter stands in one.
+        blocks: of each block, the weights of its projections; views of a stack once that holds the adapter.
     """
 
     digest: str

@@ -31,17 +31,31 @@ class Place:
     length: int = 0
 
 
-@dataclass(slots=True, eq=False)
 class Draft:
     """The keys and values of a prompt that is being read, by itself: it gets a place once it is read.
 
+    Args:
+        tokens: of the prompt.
+        remembered: keys and values of its first tokens, where they are known.
+
     Attributes:
-        memory: (layers, 2, key heads, prompt tokens, size).
         length: tokens read.
     """
 
-    memory: torch.Tensor
-    length: int = 0
+    def __init__(self, tokens: int, layout: Layout, remembered: torch.Tensor | None = None) -> None:
+        self._tokens, self._layout, self._remembered = tokens, layout, remembered
+        self._memory: torch.Tensor | None = None
+        self.length = 0 if remembered is None else int(remembered.shape[3])
+
+    @property
+    def memory(self) -> torch.Tensor:
+        """(layers, 2, key heads, prompt tokens, size); a prompt that waits for its turn takes none yet."""
+        if self._memory is None:
+            self._memory = self._layout.empty(self._tokens)
+            if self._remembered is not None:
+                self._memory[:, :, :, : self.length] = self._remembered
+                self._remembered = None
+        return self._memory
 
 
 class Arena:
@@ -104,6 +118,11 @@ class Layout:
         """Of one token of one conversation, over all layers."""
         return self.layer_count * 2 * self.heads.key * self.heads.size * self.dtype.itemsize
 
+    def empty(self, tokens: int) -> torch.Tensor:
+        """For one conversation, (layers, 2, key heads, tokens, size)."""
+        shape = (self.layer_count, 2, self.heads.key, tokens, self.heads.size)
+        return torch.empty(shape, device=self.device, dtype=self.dtype)
+
     def zeros(self, places: int, capacity: int) -> torch.Tensor:
         shape = (self.layer_count, 2, places, self.heads.key, capacity, self.heads.size)
         if self.device.type == "cpu" and self.dtype == torch.float32:
@@ -128,13 +147,7 @@ class KeyValues:
 
     def draft(self, tokens: int, remembered: torch.Tensor | None = None) -> Draft:
         """Memory for a prompt of `tokens`, begun with what `copied` gave of a conversation with the same beginning."""
-        layout = self.layout
-        shape = (layout.layer_count, 2, layout.heads.key, tokens, layout.heads.size)
-        draft = Draft(torch.empty(shape, device=layout.device, dtype=layout.dtype))
-        if remembered is not None:
-            draft.length = remembered.shape[3]
-            draft.memory[:, :, :, : draft.length] = remembered
-        return draft
+        return Draft(tokens, self.layout, remembered)
 
     def place(self, draft: Draft, tokens: int) -> Place:
         """A place for a conversation that was read and never becomes longer than `tokens`."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.inference.adapter_cache import digest_of
 from engine.inference.adapter_weights import AdapterWeights, read_adapter
+from engine.inference.stacks import AdapterStacks
 
 if TYPE_CHECKING:
     from engine.models.loading import ResidentModel
@@ -17,11 +18,13 @@ class LoadedAdapters:
     """The adapters of one resident model.
 
     Args:
+        stacks: hold their weights.
         limit_bytes: for those that nobody uses, together with those in use.
     """
 
-    def __init__(self, resident: ResidentModel, limit_bytes: int) -> None:
+    def __init__(self, resident: ResidentModel, stacks: AdapterStacks, limit_bytes: int) -> None:
         self._resident = resident
+        self._stacks = stacks
         self._limit_bytes = limit_bytes
         self._adapters: OrderedDict[str, AdapterWeights] = OrderedDict()
         self._users: Counter[str] = Counter()
@@ -44,6 +47,7 @@ class LoadedAdapters:
         adapter = self._adapters.get(digest)
         if adapter is None:
             adapter = read_adapter(folder, digest, self._resident)
+            self._stacks.hold(adapter)
             self._adapters[digest] = adapter
             self.size_bytes += adapter.size_bytes
         self._adapters.move_to_end(digest)
@@ -61,5 +65,7 @@ class LoadedAdapters:
             if self.size_bytes <= self._limit_bytes:
                 return
             if self._users[digest] <= 0:
-                self.size_bytes -= self._adapters.pop(digest).size_bytes
+                adapter = self._adapters.pop(digest)
+                self.size_bytes -= adapter.size_bytes
+                self._stacks.drop(adapter)
                 del self._users[digest]

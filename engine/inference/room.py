@@ -72,9 +72,9 @@ class DecodeRoom:
         layout = Layout(resident.layer_count, self._blocks.heads, device, dtype)
         self._key_values = KeyValues(layout, self.limits.max_rows, resident.context_length)
         self._stacks = AdapterStacks(
-            resident.projection_shapes, resident.layer_count, self.limits.max_rows, device, dtype
+            resident.projection_shapes, resident.layer_count, device, dtype
         )
-        self.adapters = LoadedAdapters(resident, self.limits.adapter_bytes)
+        self.adapters = LoadedAdapters(resident, self._stacks, self.limits.adapter_bytes)
         self.prefixes = Prefixes(self.limits.prefix_bytes)
         self._door = Admission(
             resident, self.limits, self.adapters, self.prefixes, self._key_values, self._ended

@@ -20,60 +20,61 @@ class StackRows:
     """The rows of a batch that a stack applies to, in the order of its members.
 
     Attributes:
-        factors: by block and projection; views, made anew when the rows change.
+        stack: whose adapters they have.
         grid: (members x widest,), rows of this part laid out member by member; None when each member has one row.
         places: (rows,), where in the grid each row is.
         member: (rows,), whose row it is.
     """
 
-    rank: int
+    stack: AdapterStack
     rows: slice
-    factors: list[list[Factors]]
     grid: torch.Tensor | None = None
     places: torch.Tensor | None = None
     member: torch.Tensor | None = None
 
 
 class AdapterStacks:
-    """The adapters of the rows that decode.
-
-    Args:
-        capacity: most rows, so most adapters of a kind.
-    """
+    """The adapters of a room: those of the rows that decode, and those that are kept for later."""
 
     def __init__(
         self,
         shapes: Sequence[ProjectionShape],
         layer_count: int,
-        capacity: int,
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        self._shapes, self._layer_count, self._capacity = shapes, layer_count, capacity
+        self._shapes, self._layer_count = shapes, layer_count
         self._device, self._dtype = device, dtype
         self._stacks: dict[StackKind, AdapterStack] = {}
         self._users: dict[Hashable, AdapterWeights | None] = {}
         self._parts: list[StackRows] = []
 
+    def hold(self, adapter: AdapterWeights) -> None:
+        """Take an adapter in; from now on its weights are held here alone."""
+        stack = self._stacks.get(adapter.kind)
+        if stack is None:
+            stack = self._stacks[adapter.kind] = AdapterStack(
+                adapter.kind, self._shapes, self._layer_count, self._device, self._dtype
+            )
+        stack.hold(adapter)
+
+    def drop(self, adapter: AdapterWeights) -> None:
+        """Forget an adapter that no row uses."""
+        stack = self._stacks[adapter.kind]
+        stack.drop(adapter)
+        if not stack.members:
+            del self._stacks[adapter.kind]
+
     def join(self, user: Hashable, adapter: AdapterWeights | None) -> None:
         """Count a row in; None is the untouched base model. Users of one adapter share its place."""
         if adapter is not None and adapter not in self._adapters():
-            stack = self._stacks.get(adapter.kind)
-            if stack is None:
-                stack = self._stacks[adapter.kind] = AdapterStack(
-                    adapter.kind, self._shapes, self._layer_count, self._capacity,
-                    self._device, self._dtype,
-                )  # fmt: skip
-            stack.add(adapter)
+            self._stacks[adapter.kind].join(adapter)
         self._users[user] = adapter
 
     def leave(self, user: Hashable) -> None:
         adapter = self._users.pop(user, None)
         if adapter is not None and adapter not in self._adapters():
-            stack = self._stacks[adapter.kind]
-            stack.remove(adapter)
-            if not stack.members:
-                del self._stacks[adapter.kind]
+            self._stacks[adapter.kind].leave(adapter)
 
     def arrange(self) -> list[Hashable]:
         """The users in the order in which their rows must stand in the batch; call it after each change."""
@@ -83,8 +84,10 @@ class AdapterStacks:
             stack = self._stacks[kind]
             users = [
                 [user for user, adapter in self._users.items() if adapter is member]
-                for member in stack.members
+                for member in stack.in_rows
             ]
+            if not users:
+                continue
             start = len(order)
             order += [user for group in users for user in group]
             self._parts.append(self._rows(stack, slice(start, len(order)), users))
@@ -96,7 +99,7 @@ class AdapterStacks:
         """Change the outputs of a frozen projection, in place (engine.inference.blocks.Adapt)."""
         shape, count = self._shapes[projection], len(inputs)
         for part in self._parts:
-            factors, rows = part.factors[layer][projection], part.rows
+            factors, rows = part.stack.factors[layer][projection], part.rows
             if rows.stop - rows.start == count:
                 _apply(shape, part, factors, inputs, outputs)
             else:
@@ -110,7 +113,7 @@ class AdapterStacks:
     ) -> StackRows:
         widest = max(map(len, users))
         if widest == 1:
-            return StackRows(stack.kind.rank, rows, stack.factors())
+            return StackRows(stack, rows)
         grid: list[int] = []
         places: list[int] = []
         member: list[int] = []
@@ -121,7 +124,7 @@ class AdapterStacks:
             # A place without a row repeats one: any number will do, nobody reads its result.
             grid += [start + min(column, len(group) - 1) for column in range(widest)]
         tensors = (torch.tensor(part, device=self._device) for part in (grid, places, member))
-        return StackRows(stack.kind.rank, rows, stack.factors(), *tensors)
+        return StackRows(stack, rows, *tensors)
 
 
 def _apply(
@@ -132,7 +135,7 @@ def _apply(
     outputs: torch.Tensor,
 ) -> None:
     """y = g (x W' + s x A' B') + d, for every row its own A, B, gain g and bias d."""
-    count, rank = len(factors.a), part.rank
+    count, rank = len(factors.a), part.stack.kind.rank
     rows = inputs if part.grid is None else inputs.index_select(0, part.grid)
     inner = torch.bmm(rows.view(count, -1, shape.input_size), factors.a)
     is_whole = len(shape.groups) == 1

@@ -54,8 +54,16 @@ def read_base_model(
     model.requires_grad_(False).eval()
     if not is_four_bit:
         model.to(device.torch_device)
+    if device.kind == "cpu":
+        _leave_file(model)
     _check_structure(ref, model)
     return model, tokenizer
+
+
+def _leave_file(model: Any) -> None:
+    """Copy weights out of the mapped file: while one tensor is in it, every page that was read counts as held."""
+    for weight in model.parameters():
+        weight.data = weight.data.clone()
 
 
 def _four_bit_config(device: Device) -> dict[str, Any]:

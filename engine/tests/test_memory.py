@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,9 +14,10 @@ import torch
 from engine.config import LoraHyperparameters, TrainingHyperparameters
 from engine.errors import OutOfMemoryError
 from engine.models.architecture import Scoring
-from engine.models.loading import ResidentModel
+from engine.models.loading import ModelHost, ResidentModel
 from engine.models.scores import attend_plain, hidden_mask
 from engine.models.tiles import TILE, Tiles
+from engine.tests.factories import make_tiny_base_model
 from engine.training.footprint import (
     SHARE,
     ModelShape,
@@ -45,6 +48,13 @@ def free(monkeypatch: pytest.MonkeyPatch) -> Any:
 def plan(resident: ResidentModel, **training: Any) -> PassPlan:
     settings = TrainingHyperparameters.from_mapping(training)
     return plan_passes(resident, LoraHyperparameters(), settings, WIDTH)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists what is mapped")
+def test_a_resident_model_holds_no_page_of_its_file(host: ModelHost, tmp_path: Path) -> None:
+    resident = host.acquire(make_tiny_base_model(tmp_path / "base"))
+    mapped = Path("/proc/self/maps").read_text(encoding="utf-8")
+    assert resident.ref.path not in mapped
 
 
 def test_plenty_of_memory_gives_large_passes(resident: ResidentModel, free: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from transformers import AutoModelForCausalLM
 
 from engine.data.records import Turn
 from engine.errors import AdapterError
-from engine.inference.adapter_weights import read_adapter
+from engine.inference.adapter_cache import digest_of
+from engine.inference.adapter_weights import AdapterWeights, read_adapter
 from engine.inference.limits import RoomLimits
 from engine.inference.loaded_adapters import LoadedAdapters
 from engine.inference.room import DecodeRoom
@@ -175,7 +176,7 @@ def test_remembered_beginnings_keep_to_their_limit(resident: ResidentModel) -> N
 
 def test_adapters_in_use_stay_and_the_idle_leave(resident: ResidentModel, tmp_path: Path) -> None:
     folders = [write_adapter(tmp_path / str(seed), resident, seed=seed) for seed in range(3)]
-    loaded = LoadedAdapters(resident, limit_bytes=1)
+    loaded = LoadedAdapters(resident, make_stacks(resident), limit_bytes=1)
     used = loaded.acquire(folders[0], "")
     assert loaded.acquire(folders[0], used.digest) is used
     for folder in folders[1:]:
@@ -189,7 +190,7 @@ def test_adapters_in_use_stay_and_the_idle_leave(resident: ResidentModel, tmp_pa
 def test_a_stack_grows_and_keeps_each_adapter(
     resident: ResidentModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.inference.adapter_stack._FIRST_BYTES", 1)
+    monkeypatch.setattr("engine.inference.adapter_stack._CHUNK_BYTES", 1)
     folders = [write_adapter(tmp_path / str(seed), resident, seed=seed) for seed in range(5)]
     specs = [make_generation_spec(resident.ref, adapter_path=folder) for folder in folders]
     alone = [tokens_of(DecodeRoom(resident), [spec])[0] for spec in specs]
@@ -208,22 +209,57 @@ def test_keys_and_values_grow(resident: ResidentModel, monkeypatch: pytest.Monke
     assert tokens_of(DecodeRoom(resident), specs) == alone
 
 
-def test_an_adapter_that_leaves_a_stack_keeps_its_weights(
-    resident: ResidentModel, tmp_path: Path
-) -> None:
-    folders = [write_adapter(tmp_path / str(seed), resident, seed=seed) for seed in range(3)]
-    adapters = [LoadedAdapters(resident, 1 << 30).acquire(folder, "") for folder in folders]
-    before = [[t.clone() for w in a.blocks[1] for t in w.tensors] for a in adapters]
-    stacks = AdapterStacks(
-        resident.projection_shapes, resident.layer_count, 4, torch.device("cpu"), torch.float32
+def make_stacks(resident: ResidentModel) -> AdapterStacks:
+    return AdapterStacks(
+        resident.projection_shapes, resident.layer_count, torch.device("cpu"), torch.float32
     )
-    for index, loaded in enumerate(adapters):
-        stacks.join(index, loaded)
-    for index in (0, 2, 1):
-        stacks.leave(index)
-    after = [[t for w in a.blocks[1] for t in w.tensors] for a in adapters]
-    for old, new in zip(before, after, strict=True):
-        assert all(torch.equal(*pair) for pair in zip(old, new, strict=True))
+
+
+def weights_of(adapter: AdapterWeights) -> list[torch.Tensor]:
+    return [tensor for block in adapter.blocks for weights in block for tensor in weights.tensors]
+
+
+def test_adapters_change_places_and_keep_their_weights(
+    resident: ResidentModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.inference.adapter_stack._CHUNK_BYTES", 1)
+    folders = [Path(write_adapter(tmp_path / str(seed), resident, seed=seed)) for seed in range(4)]
+    adapters = [read_adapter(folder, digest_of(folder), resident) for folder in folders]
+    before = [[tensor.clone() for tensor in weights_of(adapter)] for adapter in adapters]
+    stacks = make_stacks(resident)
+    for adapter in adapters:
+        stacks.hold(adapter)
+
+    def check(kept: Sequence[int]) -> None:
+        for index in kept:
+            pairs = zip(before[index], weights_of(adapters[index]), strict=True)
+            assert all(torch.equal(*pair) for pair in pairs)
+
+    for index in (2, 0, 3):
+        stacks.join(index, adapters[index])
+        check(range(4))
+    stacks.leave(0)
+    stacks.drop(adapters[1])
+    check([0, 2, 3])
+    assert adapters[1].size_bytes == 0
+    stacks.leave(2)
+    stacks.drop(adapters[0])
+    check([2, 3])
+    # The users stand in the order of the rows, and one product has all of them.
+    stacks.join("again", adapters[2])
+    stacks.join("too", adapters[2])
+    assert stacks.arrange() == [3, "again", "too"]
+
+
+def test_an_adapter_is_held_once(resident: ResidentModel, tmp_path: Path) -> None:
+    folder = Path(write_adapter(tmp_path / "one", resident, seed=1))
+    adapter = read_adapter(folder, digest_of(folder), resident)
+    stacks = make_stacks(resident)
+    stacks.hold(adapter)
+    homes = {tensor.untyped_storage().data_ptr() for tensor in weights_of(adapter)}
+    stacks.join("row", adapter)
+    stacks.leave("row")
+    assert {tensor.untyped_storage().data_ptr() for tensor in weights_of(adapter)} == homes
 
 
 def without_a_key(state: dict[str, torch.Tensor]) -> None:
