@@ -22,6 +22,8 @@ from courses.catalogue.schema import (
     StepFile,
     StepText,
 )
+from courses.checks.params import HIDDEN_GAIN
+from courses.starter import hidden_records
 
 SOURCE_MARK = re.compile(r"\A<!-- source: ([0-9a-f]{8}) -->\n")
 _TITLE = re.compile(r"\A#[ \t]+(.+?)[ \t]*\n")
@@ -60,6 +62,7 @@ def read_course(folder: Path) -> CourseContent:
     steps = [_read_step(folder / "steps", key, faults) for key in about.steps]
     faults += _strangers(folder / "steps", set(about.steps))
     whole = [step for step in steps if step is not None]
+    faults += _lacking_questions(folder / "steps", about.level, whole)
     if faults:
         raise ContentError(sorted(faults))
     try:
@@ -162,6 +165,22 @@ def _strangers(folder: Path, keys: set[str]) -> list[ContentFault]:
         ContentFault(path, 1, "no step of course.yml has this file")
         for path in folder.glob("*")
         if path.name not in known
+    ]
+
+
+def _lacking_questions(folder: Path, level: int, steps: list[Step]) -> list[ContentFault]:
+    """Checks that measure on hidden questions, at a level that keeps none."""
+    if all(hidden_records(level, language) for language in LANGUAGES):
+        return []
+    paths = [
+        folder / f"{step.key}.yml"
+        for step in steps
+        if any(check.predicate == HIDDEN_GAIN for check in step.checks)
+    ]
+    message = f"{HIDDEN_GAIN} measures on hidden questions, and level {level} keeps none"
+    return [
+        ContentFault(path, _line_of(path.read_text(encoding="utf-8"), HIDDEN_GAIN), message)
+        for path in paths
     ]
 
 

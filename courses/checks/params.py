@@ -170,6 +170,9 @@ class ReflectionCites(Params):
     jobs: int = Field(default=1, ge=0)
 
 
+HIDDEN_GAIN = "hidden.gain"
+"""The one predicate that a level without hidden questions can not have."""
+
 PREDICATES: dict[str, type[Params]] = {
     "read.opened": ReadOpened,
     "quiz.passed": QuizPassed,
@@ -191,7 +194,7 @@ PREDICATES: dict[str, type[Params]] = {
     "chat.corrected": ChatCorrected,
     "prompts.run": PromptsRun,
     "prompts.gain": PromptsGain,
-    "hidden.gain": HiddenGain,
+    HIDDEN_GAIN: HiddenGain,
     "reflection.cites": ReflectionCites,
 }
 

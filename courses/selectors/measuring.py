@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from courses.catalogue.schema import Step
+from courses.checks.params import HIDDEN_GAIN
 from courses.hidden_questions import hidden_questions
 from courses.models import Enrolment, HiddenMeasurement
 from courses.selectors.progress import CourseStanding, StepStanding
@@ -17,7 +18,6 @@ from training.models import TrainingJob
 MEASUREMENTS_A_DAY = 5
 """Who may look often enough fits a model to questions that nobody may see."""
 DAY = timedelta(days=1)
-PREDICATE = "hidden.gain"
 OFFERED_JOBS = 50
 SHOWN = 20
 Status = HiddenMeasurement.Status
@@ -61,7 +61,7 @@ class ShownMeasuring:
 
 
 def asks_for_measuring(step: Step) -> bool:
-    return any(check.predicate == PREDICATE for check in step.checks)
+    return any(check.predicate == HIDDEN_GAIN for check in step.checks)
 
 
 def measurable_jobs(enrolment: Enrolment) -> list[TrainingJob]:

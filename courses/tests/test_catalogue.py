@@ -56,6 +56,17 @@ def test_an_unknown_predicate_is_refused_with_file_and_line(tmp_path: Path) -> N
     assert "there is no predicate os.system" in message
 
 
+def test_a_level_without_hidden_questions_measures_on_none(tmp_path: Path) -> None:
+    checks = [{"key": "gain", "is": "hidden.gain", "with": {"min_nats": 0.1}}]
+    steps = {"hello": changed(HELLO, checks=[*HELLO["checks"], *checks])}
+    ((name, line, message),) = faults_of(write_course(tmp_path / "second", {"level": 2}, steps))
+    text = (tmp_path / "second" / "steps" / "hello.yml").read_text().splitlines()
+    assert name == "hello.yml"
+    assert "hidden.gain" in text[line - 1]
+    assert "level 2 keeps none" in message
+    read_course(write_course(tmp_path / "third", {"level": 3}, steps))
+
+
 @pytest.mark.parametrize(
     ("step", "part"),
     [
