@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
 from django.utils import translation
@@ -73,7 +74,7 @@ def play_course(
         folder: of all courses' files, where the solution is.
     """
     course = Course.objects.get(slug=slug)
-    user = User.objects.create_user(f"reference-{slug}-{language}-{seed}", language=language)
+    user = User.objects.create_user(_free_name(slug, language, seed), language=language)
     # The courses before this one are played on their own.
     user.is_staff = True
     user.save(update_fields=["is_staff"])
@@ -103,6 +104,13 @@ def play_course(
     enrolment.refresh_from_db()
     is_complete = enrolment.completed_at is not None
     return PlayedCourse(slug, language, seed, content.about.minutes, tuple(steps), is_complete)
+
+
+def _free_name(slug: str, language: str, seed: int) -> str:
+    """A course may be played again on the same installation."""
+    name = f"reference-{slug}-{language}-{seed}"
+    names = chain([name], (f"{name}-{number}" for number in count(2)))
+    return next(name for name in names if not User.objects.filter(username=name).exists())
 
 
 def _problem(student: ReferenceStudent) -> str:

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from accounts.models import User
 from courses.catalogue.reading import read_course
 from courses.checks.params import PREDICATES
 from courses.solving.acts import ACTS
+from courses.solving.playing import play_course
 from courses.solving.solution import FILE, read_solution
 from courses.starter import CONTENT_FOLDER, hidden_records, starter_records
+from courses.tests.factories import publish_sample
 from datasets_app.versions.overlap import find_overlap
 from engine.data.records import Example
 
@@ -47,3 +50,15 @@ def test_a_setting_that_there_is_not_is_refused_with_the_file(tmp_path: Path) ->
     (tmp_path / FILE).write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=r"solution\.yml: there are no settings lora_config\.rank"):
         read_solution(tmp_path)
+
+
+@pytest.mark.django_db
+def test_a_course_is_played_again_on_the_same_installation(tmp_path: Path) -> None:
+    publish_sample(tmp_path)
+    pair = "[{instruction: a, output: b}]"
+    text = f"examples: {{en: {pair}, ja: {pair}}}\n"
+    (tmp_path / "sample" / FILE).write_text(text, encoding="utf-8")
+    for _ in range(2):
+        played = play_course("sample", folder=tmp_path, language="en", seed=1, base_model="none")
+        assert played.is_complete
+    assert User.objects.filter(username__startswith="reference-sample-en-1").count() == 2
