@@ -1,4 +1,4 @@
-"""Measuring the newest job on the hidden questions."""
+"""Measuring the best job on the hidden questions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from modelhub.sentences import engine_failure_sentence
 
 def measure_hidden(student: ReferenceStudent, check: Check) -> None:
     row, _is_new = measure(
-        student.enrolment, student.step.key, student.newest_job.pk, language=student.language
+        student.enrolment, student.step.key, student.best_job.pk, language=student.language
     )
 
     def is_over() -> bool:

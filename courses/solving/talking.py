@@ -82,4 +82,4 @@ def _questions(student: ReferenceStudent, count: int) -> list[str]:
 
 
 def _models(student: ReferenceStudent) -> list[str]:
-    return [f"{JOB_PREFIX}{student.newest_job.pk}", student.base_model]
+    return [f"{JOB_PREFIX}{student.best_job.pk}", student.base_model]
