@@ -12,9 +12,11 @@ from courses.services.publishing import publish_courses
 from courses.tests.writing import write_course
 
 
-def publish_sample(folder: Path, steps: dict[str, dict[str, Any]] | None = None) -> Course:
-    """The course `sample`, from files."""
-    write_course(folder / "sample", steps=steps)
+def publish_sample(
+    folder: Path, steps: dict[str, dict[str, Any]] | None = None, **about: Any
+) -> Course:
+    """The course `sample`, from files; `about` is laid over what its course.yml says."""
+    write_course(folder / "sample", about, steps)
     publish_courses(folder)
     return Course.objects.get(slug="sample")
 

@@ -17,6 +17,7 @@ from chat.tests.factories import make_answer, make_message, make_tuned_session, 
 from courses.checks.datasets import leaks_into
 from courses.checks.evaluating import EVALUATORS, evaluate
 from courses.checks.findings import Finding, Outcome
+from courses.checks.params import HIDDEN_GAIN
 from courses.checks.situation import Situation
 from courses.models import Enrolment, PageView, Reflection, StepProgress
 from courses.selectors.content import content_of
@@ -41,7 +42,7 @@ Ask = Callable[..., Finding]
 
 @pytest.fixture
 def ask(tmp_path: Path, student: User) -> Ask:
-    """What a predicate finds for the student, in a course of level 1 that began an hour ago."""
+    """What a predicate finds for the student, in a course that began an hour ago."""
 
     def find(predicate: str, **params: Any) -> Finding:
         step: dict[str, Any] = {
@@ -59,7 +60,7 @@ def ask(tmp_path: Path, student: User) -> Ask:
             }
         Enrolment.objects.filter(user=student).delete()
         folder = tmp_path / uuid.uuid4().hex
-        publish_sample(folder, {"asked": step})
+        publish_sample(folder, {"asked": step}, level=3 if predicate == HIDDEN_GAIN else 1)
         enrolment = enrol(student, "sample")
         Enrolment.objects.update(started_at=timezone.now() - timedelta(hours=1))
         enrolment.refresh_from_db()
