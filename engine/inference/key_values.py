@@ -2,7 +2,8 @@
 
 Conversations of a like length share an arena: one tensor with a place for each, in which the places in use stand
 without a gap, so that a step of decoding reads a plain view of it. How long a conversation can become is known when it
-joins, so it never moves to another arena. Arenas get more places when they are full.
+joins, so it never moves to another arena. Arenas get more places when they are full. The arena that was left last is
+kept for the next conversation of its length: fresh memory is zeroed page by page, and the next first token would wait.
 
 Everything that was never written is zero, and what may hold no finite number is cleared when its place is given back:
 a masked position still takes part in the product, and zero times infinity is no number.
@@ -19,7 +20,8 @@ from engine.models.attention import HeadCounts
 
 _LEAST_TOKENS = 128
 _FIRST_BYTES = 256 * 1024 * 1024
-"""Taken for an arena at first. On a CPU, memory that nothing was written to costs nothing."""
+"""Taken for an arena at first, and the most that is kept when nobody is there. On a CPU, memory that nothing was
+written to costs nothing."""
 
 
 @dataclass(slots=True, eq=False)
@@ -90,6 +92,10 @@ class Arena:
         last.index = place.index
         self.members[last.index] = last
 
+    @property
+    def size_bytes(self) -> int:
+        return self._memory.nbytes
+
     def layer(self, layer: int) -> torch.Tensor:
         """(2, places, key heads, capacity, size): keys, then values."""
         return self._memory[layer]
@@ -144,6 +150,7 @@ class KeyValues:
         self._most_places = most_places
         self._context_length = context_length
         self._arenas: dict[int, Arena] = {}
+        self._left: Arena | None = None
 
     def draft(self, tokens: int, remembered: torch.Tensor | None = None) -> Draft:
         """Memory for a prompt of `tokens`, begun with what `copied` gave of a conversation with the same beginning."""
@@ -156,7 +163,7 @@ class KeyValues:
             capacity *= 2
         capacity = min(capacity, max(self._context_length, tokens))
         if capacity not in self._arenas:
-            self._arenas[capacity] = Arena(capacity, self._most_places, self.layout)
+            self._arenas[capacity] = self._empty_arena(capacity)
         place = self._arenas[capacity].add()
         place.arena.fill(place, draft)
         return place
@@ -167,6 +174,20 @@ class KeyValues:
         Args:
             is_clean: whether everything in it is known to be finite.
         """
-        place.arena.remove(place, is_clean=is_clean)
-        if not place.arena.members:
-            del self._arenas[place.arena.capacity]
+        arena = place.arena
+        arena.remove(place, is_clean=is_clean)
+        if not arena.members:
+            del self._arenas[arena.capacity]
+            self._left = arena if arena.size_bytes <= _FIRST_BYTES else None
+
+    def clear(self) -> None:
+        """Give back the memory that is kept for conversations to come."""
+        self._left = None
+
+    def _empty_arena(self, capacity: int) -> Arena:
+        arena, self._left = self._left, None
+        if arena is None or arena.capacity != capacity:
+            # Let go of the old memory first: never both are held.
+            del arena
+            arena = Arena(capacity, self._most_places, self.layout)
+        return arena

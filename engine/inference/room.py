@@ -141,6 +141,7 @@ class DecodeRoom:
         for seat in [*self._reading, *self._decoding]:
             self._free(seat)
         self.prefixes.clear()
+        self._key_values.clear()
 
     def _end_cancelled(self) -> list[Event]:
         events = []

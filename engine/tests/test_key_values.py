@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import weakref
+
 import pytest
 import torch
 
 from engine.inference.attending import StepAttention
-from engine.inference.key_values import KeyValues, Layout
+from engine.inference.key_values import Arena, KeyValues, Layout
 from engine.models.architecture import Scoring
 from engine.models.attention import HeadCounts
 
@@ -48,3 +50,27 @@ def test_a_row_sees_its_own_tokens_alone(key_values: KeyValues) -> None:
             query.view(1, 4, 1, 8), keys[None], values[None], enable_gqa=True
         )
         assert torch.allclose(seen[row], expected.flatten(), atol=1e-6)
+
+
+def test_memory_that_was_left_serves_the_next_conversation_of_its_length(
+    key_values: KeyValues,
+) -> None:
+    alone = key_values.place(key_values.draft(9, torch.full((1, 2, 2, 9, 8), 5.0)), 20)
+    key_values.remove(alone)
+    following = key_values.place(key_values.draft(2, torch.ones(1, 2, 2, 2, 8)), 20)
+    assert following.arena is alone.arena
+    seen = StepAttention([following], key_values.layout)(0, torch.ones(1, 64), PLAIN)
+    assert torch.allclose(seen, torch.ones(1, 32))
+
+
+def test_one_memory_is_kept_at_most_and_none_after_clearing(key_values: KeyValues) -> None:
+    def left(tokens: int) -> weakref.ref[Arena]:
+        place = key_values.place(key_values.draft(2, torch.ones(1, 2, 2, 2, 8)), tokens)
+        key_values.remove(place)
+        return weakref.ref(place.arena)
+
+    short, long = left(20), left(200)
+    assert short() is None
+    assert long() is not None
+    key_values.clear()
+    assert long() is None
