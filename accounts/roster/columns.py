@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
 
 from accounts.models import Membership
 
@@ -48,7 +47,3 @@ def column_of(heading: str) -> str | None:
 
 def role_of(word: str) -> Role | None:
     return _ROLE_OF.get(_key(word))
-
-
-def known_count(headings: Iterable[str]) -> int:
-    return len({column_of(heading) for heading in headings} - {None})

@@ -12,7 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import AuditEvent, Cohort, JoinRequest, Membership, RosterEntry, User
 from accounts.roster.importing import import_roster, preview_import, remove_entry
 from accounts.roster.planning import Plan
-from accounts.roster.reading import MAX_BYTES, decode, parse
+from accounts.roster.reading import parse
+from common.csv_reading import MAX_BYTES, decode
 from common.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from common.safe_csv import safe_cell, write_rows
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.roles import is_instructor
 from accounts.roster.importing import import_roster, preview_import
 from accounts.roster.planning import Plan
-from accounts.roster.reading import MAX_BYTES, decode
+from common.csv_reading import MAX_BYTES, decode
 from common.errors import ConflictError, InvalidInputError
 from common.http import AuthenticatedRequest
 from courses.instructor.frame import Classroom, for_leaders

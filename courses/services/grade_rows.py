@@ -1,29 +1,25 @@
-"""Rows of points from a CSV file, as text, with the lines on which they end."""
+"""Rows of points from a CSV file, as text, with the lines on which they begin."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from common.csv_reading import decode, read_lines
 from common.errors import InvalidInputError
 from common.safe_csv import plain_text
 
-MAX_BYTES = 1024 * 1024
 MAX_ROWS = 5000
 COLUMNS = ("username", "course", "step", "points", "reason")
-# What spreadsheets in Japan save; every UTF-8 text that is one is read as that first.
-ENCODINGS = ("utf-8-sig", "cp932")
 
 
 @dataclass(frozen=True, slots=True)
 class GivenRow:
     """
     Attributes:
-        line: of the file, from 1; the last one of the row where a cell has several.
+        line: of the file, from 1; the first one of the row where a cell has several.
     """
 
     line: int
@@ -39,18 +35,7 @@ def read_rows(content: bytes) -> list[GivenRow]:
     Raises:
         InvalidInputError: it is no CSV file with these columns.
     """
-    if len(content) > MAX_BYTES:
-        raise InvalidInputError(
-            _("This file is larger than 1 MiB. Split it, and import one part after the other.")
-        )
-    try:
-        rows = list(_rows(_decoded(content)))
-    except csv.Error as error:
-        raise InvalidInputError(
-            _(
-                "This is no CSV file that can be read. Save it as CSV, with commas between the cells."
-            )
-        ) from error
+    rows = list(_rows(decode(content)))
     if not rows:
         raise InvalidInputError(_("The file has no rows below its first line."))
     if len(rows) > MAX_ROWS:
@@ -63,24 +48,13 @@ def read_rows(content: bytes) -> list[GivenRow]:
     return rows
 
 
-def _decoded(content: bytes) -> str:
-    for encoding in ENCODINGS:
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise InvalidInputError(
-        _("The file is neither in UTF-8 nor in Shift_JIS. Save it as “CSV UTF-8”.")
-    )
-
-
 def _rows(text: str) -> Iterator[GivenRow]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    places = _places(next(reader, []))
-    for cells in reader:
-        if any(cell.strip() for cell in cells):
-            values = [plain_text(_cell(cells, places[name])).strip() for name in COLUMNS]
-            yield GivenRow(reader.line_num, *values)
+    lines = read_lines(text, lambda heading: _plain(heading) in COLUMNS)
+    _line, head = next(lines, (0, []))
+    places = _places(head)
+    for line, cells in lines:
+        values = [plain_text(_cell(cells, places[name])).strip() for name in COLUMNS]
+        yield GivenRow(line, *values)
 
 
 def _places(head: list[str]) -> dict[str, int]:

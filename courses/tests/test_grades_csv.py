@@ -168,9 +168,10 @@ def test_a_faulty_row_is_told_by_its_line_and_stops_the_file(
         (b"", "This file is empty"),
         (b"username,course\r\ndana,sample\r\n", "step, points, reason is missing"),
         (content(), "no rows below"),
-        (b"\x81\xff\xfe", "neither in UTF-8 nor in Shift_JIS"),
+        (b"\x81\xff\xfe", "no CSV file in UTF-8 or Shift_JIS"),
+        (HEAD.encode() + b"\r\ndana,sample\0\r\n", "no CSV file in UTF-8 or Shift_JIS"),
         (b"x" * (1024 * 1024 + 1), "larger than 1 MiB"),
-        (HEAD.encode() + b'\r\n"dana,sample\r\n', "no CSV file"),
+        (HEAD.encode() + b'\r\n"dana,sample\r\n', "quotation marks on line 2"),
         (content(*["a,b,c,1,d"] * 5001), "more than 5000 rows"),
     ],
 )
@@ -180,6 +181,22 @@ def test_a_file_that_can_not_be_used(
     answer = upload(client, world, file)
     assert answer.status_code == 422
     assert sentence in answer.content.decode()
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_the_delimiters_of_other_spreadsheets_are_read(
+    client: Client, world: World, delimiter: str
+) -> None:
+    world.student("dana")
+    file = "\n".join([HEAD, f"dana,sample,quiz,1,{REASON}"]).replace(",", delimiter)
+    page = upload(client, world, file.encode())
+    assert [row.line for row in page.context["preview"].changes] == [2]
+
+
+def test_a_row_is_named_by_the_line_on_which_it_begins(client: Client, world: World) -> None:
+    world.student("dana")
+    page = upload(client, world, content('dana,sample,quiz,9,"Oral\r\nexamination"'))
+    assert [row.line for row in page.context["preview"].problems] == [2]
 
 
 def test_what_stands_there_already_changes_nothing(client: Client, world: World) -> None:
