@@ -120,7 +120,13 @@ class Benchmark:
         report.chosen = self.processes.get("room", "float32").call("choice")["precision"]
         report.product_rows = (1, 4, 8, 16, 30)
         if "ours-llama" in self._options.arms:
-            self.processes.get("room", "llama.cpp").call("prepare_llama", folder=str(self._folder))
+            folder = str(self._folder)
+            self.processes.get("room", "llama.cpp").call("prepare_llama", folder=folder)
+            report.llama_rows = self.processes.get("room", "trial").call(
+                "llama_rows", folder=folder
+            )
+            # What it holds is nobody's figure, and would be missing for the others.
+            self.processes.close("room", "trial")
         for precision, name in OURS.items():
             if name not in self._options.arms:
                 continue

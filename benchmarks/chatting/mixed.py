@@ -51,6 +51,20 @@ class Mixed:
     def gap_p95(self) -> float:
         return percentile(self.gap_seconds, 0.95)
 
+    def to_dict(self) -> dict[str, Any]:
+        """The figures, as JSON holds them."""
+        return {
+            "alone_seconds": self.alone_seconds,
+            "with_chats_seconds": self.with_chats_seconds,
+            "slowdown": self.slowdown,
+            "answers": len(self.first_token_seconds),
+            "first_token_p50": percentile(self.first_token_seconds, 0.5),
+            "first_token_p95": self.first_token_p95,
+            "gap_p95": self.gap_p95,
+            "tokens": self.tokens,
+            "paths": self.paths,
+        }
+
 
 def run_mixed(
     setup: Setup, prompts: list[dict[str, Any]], tokens: int, epochs: int, folder: Path

@@ -94,6 +94,10 @@ class Processes:
             )
         return self._running[kind, use]
 
+    def close(self, kind: str, use: str) -> None:
+        """End one before the others."""
+        self._running.pop((kind, use)).close()
+
     def close_all(self) -> None:
         while self._running:
             self._running.popitem()[1].close()

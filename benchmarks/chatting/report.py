@@ -12,6 +12,7 @@ from benchmarks.chatting.plan import ANSWER_TOKENS, PROMPT_TOKENS, STUDENTS, Fig
 from benchmarks.training.report import GIB, Gate, gates_table
 
 MIB = 2**20
+LABELS = {arm.name: arm.label for arm in ARMS}
 
 
 @dataclass(slots=True)
@@ -22,6 +23,7 @@ class Report:
         runs: by arm and number of students, of all rounds.
         choices: by precision, what it takes and gives.
         chosen: the precision that the engine takes by itself on this host.
+        llama_rows: answers at once that it lets llama.cpp draw here, by its own trial.
         products: by precision, milliseconds of one step's products.
         void: arms whose gate failed, and why.
     """
@@ -33,6 +35,7 @@ class Report:
     runs: dict[tuple[str, int], list[Run]] = field(default_factory=dict)
     choices: dict[str, dict[str, Any]] = field(default_factory=dict)
     chosen: str = "float32"
+    llama_rows: int = 0
     products: dict[str, list[float]] = field(default_factory=dict)
     product_rows: tuple[int, ...] = ()
     gates: list[Gate] = field(default_factory=list)
@@ -59,12 +62,13 @@ class Report:
             ],
             "choices": self.choices,
             "chosen": self.chosen,
+            "llama_rows": self.llama_rows,
             "products_milliseconds": self.products,
             "product_rows": self.product_rows,
             "gates": [asdict(gate) | {"is_passed": gate.is_passed} for gate in self.gates],
             "void": self.void,
             "memory": self.memory,
-            "mixed": None if self.mixed is None else asdict(self.mixed),
+            "mixed": None if self.mixed is None else self.mixed.to_dict(),
             "goals": [list(goal) for goal in goals(self)],
             "notes": self.notes,
         }
@@ -119,7 +123,8 @@ def goals(report: Report) -> Iterator[tuple[str, str, str]]:
     yield from _ratio(
         report, f"{report.chosen} against llama-server Q8_0", best, "llama-q8", most, 2.5
     )
-    yield from _ratio(report, "one student, against PEFT", best, "peft", 1, 5)
+    one = "ours-llama" if report.llama_rows else best
+    yield from _ratio(report, f"one student, against PEFT ({LABELS[one]})", one, "peft", 1, 5)
     ours, theirs = report.figures("ours-float32", most), report.figures("peft", most)
     if ours and theirs:
         share = theirs.first_token_p95 / ours.first_token_p95
@@ -216,7 +221,8 @@ def _precisions_table(report: Report) -> str:
     rows = [
         "## Precisions of the frozen weights in chats\n",
         f"The engine takes {report.chosen} here by itself. Milliseconds are those of one step's products; memory comes "
-        "on top of the float32 weights, which training needs.\n",
+        "on top of the float32 weights, which training needs. Answers at once that it leaves to llama.cpp on this "
+        f"host, by a trial of its own: {report.llama_rows}.\n",
         "| | "
         + " | ".join(f"M = {count}" for count in report.product_rows)
         + " | divergence (nats) | same first choice | loss by float32's | memory |",

@@ -21,6 +21,7 @@ from engine.data.records import Turn
 from engine.inference.llama_cpp.files import base_file
 from engine.inference.llama_cpp.model import LlamaModel
 from engine.inference.llama_cpp.room import LlamaRoom
+from engine.inference.llama_cpp.trial import try_out
 from engine.inference.room import DecodeRoom
 from engine.models.cache import file_sha256
 from engine.models.chat_precision import FLOAT32, Choice, choose, forced
@@ -112,9 +113,16 @@ class RoomSide:
 
     def prepare_llama(self, folder: str) -> None:
         """Open llama.cpp in this process in place of the room."""
-        file = base_file(Path(folder), self._resident.ref, "Q8_0")
-        threads = torch.get_num_threads()
-        self._room = LlamaRoom(LlamaModel(file), self._resident, Path(folder), threads=threads)
+        model, threads = self._llama_model(folder), torch.get_num_threads()
+        self._room = LlamaRoom(model, self._resident, Path(folder), threads=threads)
+
+    def llama_rows(self, folder: str) -> int:
+        """How many answers at once the engine would let llama.cpp draw on this host."""
+        model, threads = self._llama_model(folder), torch.get_num_threads()
+        return try_out(model, self._resident, threads=threads).most_rows
+
+    def _llama_model(self, folder: str) -> LlamaModel:
+        return LlamaModel(base_file(Path(folder), self._resident.ref, "Q8_0"))
 
     def products(self) -> list[float]:
         """Milliseconds that the products of one decoding step take, for each of PRODUCT_ROWS."""
