@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.db.models import Count, QuerySet
+from django.forms import BaseModelFormSet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from accounts.auditing import note_act
 from accounts.models import (
     ApiToken,
     AuditEvent,
@@ -60,8 +65,21 @@ class SocialAccountAdmin(admin.ModelAdmin):
         return False
 
 
+class MembershipForm(forms.ModelForm):
+    """A place in the class stays with its person."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["user"].disabled = not self.instance._state.adding
+
+
 class MembershipInline(admin.TabularInline):
+    """Removing somebody ends more than the row: it is done on the roster of the class."""
+
     model = Membership
+    form = MembershipForm
+    verbose_name_plural = _("people; they are removed on the roster of the class")
+    can_delete = False
     extra = 1
     autocomplete_fields = ["user"]
     fields = ["user", "role"]
@@ -104,6 +122,18 @@ class CohortAdmin(admin.ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Cohort]:
         return super().get_queryset(request).annotate(people=Count("memberships"))
 
+    def save_formset(
+        self,
+        request: HttpRequest,
+        form: Any,
+        formset: BaseModelFormSet,
+        change: bool,  # noqa: FBT001 - as Django calls it
+    ) -> None:
+        super().save_formset(request, form, formset, change)
+        if formset.model is Membership:
+            for member, names in formset.changed_objects:
+                _note_role(request, member, names)
+
     @admin.display(description=_("people"), ordering="people")
     def people_count(self, cohort: Cohort) -> int:
         return cohort.people  # type: ignore[attr-defined]
@@ -117,6 +147,13 @@ class CohortAdmin(admin.ModelAdmin):
         return format_html(
             '<a href="{}?cohort__id__exact={}">{}</a>', address, cohort.pk, _("By student and day")
         )
+
+
+def _note_role(request: HttpRequest, member: Membership, changed: list[str]) -> None:
+    """As on the roster of the class, so that its log tells of roles whoever gives them."""
+    if "role" in changed:
+        actor = cast(User, request.user)
+        note_act(actor, "role_changed", cohort=member.cohort, person=member.user, role=member.role)
 
 
 @admin.register(ApiToken)

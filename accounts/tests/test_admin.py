@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import Cohort, Membership, User
+from accounts.models import AuditEvent, Cohort, Membership, User
 
 pytestmark = pytest.mark.django_db
 LIST = reverse("admin:accounts_cohort_changelist")
@@ -56,6 +56,29 @@ def test_nobody_is_in_a_cohort_twice(board: Client, student: User) -> None:
     sent |= membership_fields((student, "student"), (student, "observer"))
     assert board.post(reverse("admin:accounts_cohort_add"), sent).status_code == 200
     assert not Membership.objects.exists()
+
+
+def test_a_role_is_given_with_a_note_and_a_place_stays_with_its_person(
+    board: Client, student: User, other_student: User, instructor: User
+) -> None:
+    cohort = Cohort.objects.create(name="Class 2B")
+    member = Membership.objects.create(cohort=cohort, user=student)
+    sent = {"name": "Class 2B", "status": "open", "dataset_quota_bytes": "1000"}
+    sent |= membership_fields((other_student, "assistant"))
+    sent |= {
+        "memberships-INITIAL_FORMS": "1",
+        "memberships-0-id": str(member.pk),
+        "memberships-0-cohort": str(cohort.pk),
+        "memberships-0-DELETE": "on",
+    }
+    address = reverse("admin:accounts_cohort_change", args=[cohort.pk])
+    assert board.post(address, sent).status_code == 302
+    member.refresh_from_db()
+    assert (member.user, member.role) == (student, "assistant")
+    event = AuditEvent.objects.get()
+    assert (event.kind, event.actor, event.person) == ("role_changed", instructor, student)
+    assert event.details == {"role": "assistant"}
+    assert "memberships-0-DELETE" not in board.get(address).content.decode()
 
 
 def test_people_are_found_by_name(board: Client, student: User) -> None:
