@@ -16,6 +16,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from accounts.auditing import note_act
+from accounts.class_changing import change_class
 from accounts.models import (
     ApiToken,
     AuditEvent,
@@ -121,6 +122,21 @@ class CohortAdmin(admin.ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Cohort]:
         return super().get_queryset(request).annotate(people=Count("memberships"))
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Cohort,
+        form: Any,
+        change: bool,  # noqa: FBT001 - as Django calls it
+    ) -> None:
+        actor = cast(User, request.user)
+        if change:
+            change_class(actor, obj, form.changed_data)
+            return
+        # Not make_class: the table of people says who leads it.
+        obj.save(force_insert=True)
+        note_act(actor, "class_made", cohort=obj)
 
     def save_formset(
         self,

@@ -46,6 +46,7 @@ def test_a_cohort_is_made_with_its_people(board: Client, student: User, instruct
         (student.pk, "student"),
         (instructor.pk, "instructor"),
     }
+    assert AuditEvent.objects.get(cohort=cohort).kind == "class_made"
     page = board.get(LIST).content.decode()
     assert "Class 2B" in page
     assert '<td class="field-people_count">2</td>' in page
@@ -75,9 +76,10 @@ def test_a_role_is_given_with_a_note_and_a_place_stays_with_its_person(
     assert board.post(address, sent).status_code == 302
     member.refresh_from_db()
     assert (member.user, member.role) == (student, "assistant")
-    event = AuditEvent.objects.get()
-    assert (event.kind, event.actor, event.person) == ("role_changed", instructor, student)
-    assert event.details == {"role": "assistant"}
+    changed, role = AuditEvent.objects.order_by("kind")
+    assert (changed.kind, changed.details) == ("cohort_changed", {"fields": ["dataset_quota_bytes"]})
+    assert (role.kind, role.actor, role.person) == ("role_changed", instructor, student)
+    assert role.details == {"role": "assistant"}
     assert "memberships-0-DELETE" not in board.get(address).content.decode()
 
 
