@@ -114,7 +114,7 @@ def test_a_cancelled_job_goes_on_where_its_checkpoint_stands(
     visit: Visit, dataset: Path, language: str
 ) -> None:
     page = arrive(visit, language, dataset, f"resumer-{language}").page
-    fill_job(page, "Cancelled and resumed", num_epochs=100, batch_size=1, save_steps=5)
+    fill_job(page, "Cancelled and resumed", num_epochs=60, batch_size=1, save_steps=5)
     start(page)
     progress = page.locator("#job-status .job-progress__text")
     expect(progress).to_contain_text(re.compile(r"[1-9]"), timeout=JOB_LIMIT_MILLISECONDS)

@@ -61,3 +61,7 @@ def test_a_job_is_watched_in_every_way_cancelled_and_resumed(
     )
     expect(page.locator("#job-status")).to_contain_text("Started again: attempt 2.")
     visitor.check_accessible()
+    # Else it would hold up whoever trains next.
+    page.locator("#job-actions button[popovertarget=cancel-dialog]").click()
+    page.locator("#cancel-dialog button[type=submit]").click()
+    expect(page.locator("#job-status")).to_have_attribute("data-over", "", timeout=30_000)
