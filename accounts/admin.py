@@ -71,6 +71,7 @@ class MembershipForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["user"].label = _("user")
         self.fields["user"].disabled = not self.instance._state.adding
 
 

@@ -157,7 +157,7 @@ class Membership(UuidModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.user_id} in {self.cohort_id}"
+        return str(self.get_role_display())
 
 
 class JoinRequest(UuidModel):
