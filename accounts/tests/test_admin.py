@@ -77,7 +77,10 @@ def test_a_role_is_given_with_a_note_and_a_place_stays_with_its_person(
     member.refresh_from_db()
     assert (member.user, member.role) == (student, "assistant")
     changed, role = AuditEvent.objects.order_by("kind")
-    assert (changed.kind, changed.details) == ("cohort_changed", {"fields": ["dataset_quota_bytes"]})
+    assert (changed.kind, changed.details) == (
+        "cohort_changed",
+        {"fields": ["dataset_quota_bytes"]},
+    )
     assert (role.kind, role.actor, role.person) == ("role_changed", instructor, student)
     assert role.details == {"role": "assistant"}
     assert "memberships-0-DELETE" not in board.get(address).content.decode()
