@@ -172,6 +172,8 @@ def help_somebody(board: Page, classroom: str, page: Page) -> None:
     expect(page.locator("#step-help .step-help__state")).to_be_visible()
     expect(board.locator("#needs-count")).to_have_text("1", timeout=LIVE_LIMIT_MILLISECONDS)
     board.locator(".classroom-tabs a", has=board.locator("#needs-count")).click()
+    # Until its scripts run the button sends a form, and leaves the page.
+    board.wait_for_url("**/needs/")
     need = board.locator("#needs-list .need", has_text=QUESTION)
     expect(need).to_be_visible(timeout=LIVE_LIMIT_MILLISECONDS)
     claim_behind_the_socket(board, need.locator("[id^=claim-]"))
