@@ -117,7 +117,9 @@ class Benchmark:
 
     def _prepare(self, report: Report) -> None:
         """Open the engine's rooms, each precision in a process of its own."""
-        report.chosen = self.processes.get("room", "float32").call("choice")["precision"]
+        # By itself: what it tries out would be counted with float32.
+        report.chosen = self.processes.get("room", "choice").call("choice")["precision"]
+        self.processes.close("room", "choice")
         report.product_rows = (1, 4, 8, 16, 30)
         if "ours-llama" in self._options.arms:
             folder = str(self._folder)
@@ -217,7 +219,11 @@ class Benchmark:
         if users < STUDENTS or "ours-float32" not in self._options.arms:
             return
         ours = self.processes.get("room", "float32").call("memory")
-        report.memory = self.processes.get("models").call("memory") | {
+        published = str(self._folder / "published")
+        self.processes.get("models", "publisher").call("publish", folder=published)
+        self.processes.close("models", "publisher")
+        theirs = self.processes.get("models").call("memory", folder=published)
+        report.memory = theirs | {
             "ours_bytes": ours["peak_bytes"] - ours["before_bytes"],
             "model_bytes": (Path(self._setup.model["path"]) / "model.safetensors").stat().st_size,
         }

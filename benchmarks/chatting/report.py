@@ -109,10 +109,11 @@ PEFT serves one after another, so what few students see is read from the run of 
 runs in a process of its own with two threads and a slot for each student; its clients read the stream over HTTP. It \
 decodes requests with different adapters in turn; with one adapter for all it decodes them together, its best case.
 
-Against one model for each job stands what each further model with its adapter takes in PEFT's process, its weights \
-read as float32 from the bfloat16 in which the model is published; ours is what the engine's process took in float32 \
-for the model, all adapters and the keys and values of all answers. Memory is the peak of the process (resident), for \
-llama-server what it holds at the end (proportional set)."""
+Against one model for each job stands what such models take in PEFT's process, each with its adapter and the keys and \
+values of an answer, by the first one and what two further ones added; their weights are read as float32 from the \
+bfloat16 in which the model is published. Ours is what the engine's process took in float32 for the model, all \
+adapters and the keys and values of all answers. Both count from before the first model. Memory is the peak of the \
+process (resident), for llama-server what it holds at the end (proportional set)."""
 
 
 def goals(report: Report) -> Iterator[tuple[str, str, str]]:
@@ -160,7 +161,9 @@ def goals(report: Report) -> Iterator[tuple[str, str, str]]:
 
 def memory_ratio(report: Report) -> float:
     """One model for each job against one with all adapters, by what the processes took."""
-    return STUDENTS * report.memory["one_model_bytes"] / report.memory["ours_bytes"]
+    memory = report.memory
+    theirs = memory["first_model_bytes"] + (STUDENTS - 1) * memory["one_model_bytes"]
+    return theirs / memory["ours_bytes"]
 
 
 def weights_ratio(report: Report) -> float:

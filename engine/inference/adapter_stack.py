@@ -17,9 +17,10 @@ from engine.inference.adapter_weights import (
     ProjectionWeights,
     StackKind,
 )
+from engine.models.pages import mapped
 
-_CHUNK_BYTES = 256 * 1024 * 1024
-"""By which a stack grows. On a CPU, memory that nothing was written to costs nothing."""
+_CHUNK_BYTES = {"cpu": 512 * 1024**2, "cuda": 256 * 1024**2, "mps": 256 * 1024**2}
+"""By which a stack grows; on a CPU that takes half a second, and memory that nothing was written to costs nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,9 @@ class AdapterStack:
         self._in_rows = 0
         self._factors: list[list[Factors]] | None = None
         self._shapes, self._device, self._dtype = shapes, device, dtype
-        self._chunk = max(1, _CHUNK_BYTES // _bytes_each(kind, shapes, layer_count, dtype))
+        self._chunk = max(
+            1, _CHUNK_BYTES[device.type] // _bytes_each(kind, shapes, layer_count, dtype)
+        )
         self._capacity = self._chunk
         self._blocks = [
             [self._empty(shape, self._capacity) for shape in shapes] for _ in range(layer_count)
@@ -146,7 +149,7 @@ class AdapterStack:
 
     def _empty(self, shape: ProjectionShape, capacity: int) -> ProjectionWeights:
         def make(*sizes: int) -> torch.Tensor:
-            return torch.empty(capacity, *sizes, device=self._device, dtype=self._dtype)
+            return mapped((capacity, *sizes), self._device, self._dtype)
 
         rank = self.kind.rank
         return ProjectionWeights(

@@ -16,6 +16,7 @@ from engine.models.accepting import checked_config
 from engine.models.architecture import CAPPED_TYPES, Architecture
 from engine.models.devices import Device
 from engine.models.lora import module_shapes
+from engine.models.pages import mapped
 from engine.protocol import BaseModelRef
 
 transformers_logging.disable_progress_bar()
@@ -63,7 +64,8 @@ def read_base_model(
 def _leave_file(model: Any) -> None:
     """Copy weights out of the mapped file: while one tensor is in it, every page that was read counts as held."""
     for weight in model.parameters():
-        weight.data = weight.data.clone()
+        own = mapped(weight.shape, weight.device, weight.dtype)
+        weight.data = own.copy_(weight.data)
 
 
 def _four_bit_config(device: Device) -> dict[str, Any]:

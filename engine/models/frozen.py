@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from engine.models.pages import mapped
+
 
 class FrozenProjection:
     """Linear layers side by side over one input, frozen.
@@ -51,7 +53,10 @@ class FrozenProjection:
         if len(weights) == 1:
             only: torch.Tensor = weights[0]
             return only
-        together = torch.cat(weights)
+        first = weights[0]
+        shape = (self.output_size, first.shape[1])
+        together = mapped(shape, first.device, first.dtype)
+        torch.cat(weights, out=together)
         for linear, part in zip(self._linears, self.outputs, strict=True):
             linear.weight.data = together[part]
         return together

@@ -237,7 +237,10 @@ def load_base_model(
         UnsupportedVariantError: four bits are asked for and not to be had on this device.
     """
     model, tokenizer = read_base_model(ref, device, is_four_bit=is_four_bit)
-    return ResidentModel(ref, model, tokenizer, device, products, chat_precision)
+    resident = ResidentModel(ref, model, tokenizer, device, products, chat_precision)
+    # Reading a folder takes more than what stays of it.
+    free_cached_memory(device)
+    return resident
 
 
 def needs_four_bit(lora: LoraHyperparameters) -> bool:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import mmap
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -55,6 +56,12 @@ def test_a_resident_model_holds_no_page_of_its_file(host: ModelHost, tmp_path: P
     resident = host.acquire(make_tiny_base_model(tmp_path / "base"))
     mapped = Path("/proc/self/maps").read_text(encoding="utf-8")
     assert resident.ref.path not in mapped
+
+
+def test_weights_lie_in_pages_of_their_own(resident: ResidentModel) -> None:
+    weights = [item.weight for block in resident.packed.frozen for item in block]
+    for weight in [*weights, resident.head_weight]:
+        assert weight.data_ptr() % mmap.PAGESIZE == 0
 
 
 def test_plenty_of_memory_gives_large_passes(resident: ResidentModel, free: Any) -> None:

@@ -190,7 +190,7 @@ def test_adapters_in_use_stay_and_the_idle_leave(resident: ResidentModel, tmp_pa
 def test_a_stack_grows_and_keeps_each_adapter(
     resident: ResidentModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.inference.adapter_stack._CHUNK_BYTES", 1)
+    monkeypatch.setattr("engine.inference.adapter_stack._CHUNK_BYTES", {"cpu": 1})
     folders = [write_adapter(tmp_path / str(seed), resident, seed=seed) for seed in range(5)]
     specs = [make_generation_spec(resident.ref, adapter_path=folder) for folder in folders]
     alone = [tokens_of(DecodeRoom(resident), [spec])[0] for spec in specs]
@@ -222,7 +222,7 @@ def weights_of(adapter: AdapterWeights) -> list[torch.Tensor]:
 def test_adapters_change_places_and_keep_their_weights(
     resident: ResidentModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.inference.adapter_stack._CHUNK_BYTES", 1)
+    monkeypatch.setattr("engine.inference.adapter_stack._CHUNK_BYTES", {"cpu": 1})
     folders = [Path(write_adapter(tmp_path / str(seed), resident, seed=seed)) for seed in range(4)]
     adapters = [read_adapter(folder, digest_of(folder), resident) for folder in folders]
     before = [[tensor.clone() for tensor in weights_of(adapter)] for adapter in adapters]
